@@ -1,0 +1,5 @@
+"""``python -m thumbd_client`` is ``thumbctl``."""
+
+from .ctl import main
+
+main()

@@ -1,0 +1,156 @@
+"""``thumbctl``: renders, asks, steers. Exit status 0 all well, 1 something failed, 2 wrong usage, 3 no daemon."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from thumbd_protocol.items import Flavor
+from thumbd_protocol.replies import Error, Ok
+from thumbd_protocol.requests import Batches, Shutdown
+
+from . import __version__
+from .connection import Connection
+from .doctor import examine
+from .render import NoDaemon, Run
+from .session import Connected, Disconnected, Refused, new_id
+from .show import Json, Live, Plain, in_words
+
+EXIT_FAILED = 1
+EXIT_NO_DAEMON = 3
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Thumbnails through thumbd.")
+
+
+def _complain(text: str) -> None:
+    print(f"thumbctl: {text}", file=sys.stderr)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"thumbctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Thumbnails through thumbd: one cache for every window, and no picture can do harm."""
+    del version
+
+
+@app.command()
+def render(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="DIR...", help="Folders (or single files).", show_default=False)
+    ],
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="The folders below as well.")] = False,
+    flavor: Annotated[Flavor, typer.Option(help="How large: 128, 256, 512, 1024 or 2048 pixels.")] = Flavor.LARGE,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Hidden files and folders as well.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+) -> None:
+    """Make the thumbnails that the cache lacks."""
+    show: Json | Live | Plain
+    if as_json:
+        show = Json()
+    elif sys.stdout.isatty():
+        show = Live(Console(highlight=False))
+    else:
+        show = Plain()
+    with Connection("thumbctl") as connection:
+        run = Run(connection, show)
+        interrupted = False
+        try:
+            run.ask([os.path.abspath(os.fsencode(path)) for path in paths], flavor, recursive=recursive, hidden=hidden)
+            run.follow()
+        except KeyboardInterrupt:
+            interrupted = True
+            run.cancel()
+        except NoDaemon as error:
+            show.close(run.summary)
+            _complain(str(error))
+            raise typer.Exit(EXIT_NO_DAEMON) from error
+        show.close(run.summary)
+    if interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if not run.summary.good:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def status() -> None:
+    """Which daemon answers, and what it is doing."""
+    with Connection("thumbctl", autostart=False) as connection:
+        asked = connection.session.request(Batches(id=new_id()))
+        while True:
+            for event in connection.poll(1.0):
+                match event:
+                    case Connected():
+                        print(f"thumbd {event.server_version} answers (pid {event.server_pid})")
+                    case Ok(reply_to=reply, batches=batches) if reply == asked:
+                        for batch in batches or []:
+                            print(f"{batch.batch}: {batch.state}, {in_words(batch.progress)}")
+                        if not batches:
+                            print("no batch is open")
+                        return
+                    case Refused(reason):
+                        _complain(reason)
+                        raise typer.Exit(EXIT_NO_DAEMON)
+                    case Error(message=message):
+                        _complain(message)
+                        raise typer.Exit(EXIT_FAILED)
+                    case _:
+                        pass
+
+
+@app.command()
+def stop(
+    now: Annotated[bool, typer.Option("--now", help="Do not wait for what is being rendered.")] = False,
+) -> None:
+    """End the daemon, in stages: nothing new, what is under way is finished, no child is left behind."""
+    with Connection("thumbctl", autostart=False) as connection:
+        connection.session.request(Shutdown(id=new_id(), mode="now" if now else "drain"))
+        told = False
+        while True:
+            for event in connection.poll(1.0):
+                match event:
+                    case Ok():
+                        told = True
+                    case Disconnected():
+                        print("the daemon has ended")
+                        return
+                    case Refused(reason):
+                        if not told:
+                            print(f"nothing to stop: {reason}")
+                        return
+                    case Error(message=message):
+                        _complain(message)
+                        raise typer.Exit(EXIT_FAILED)
+                    case _:
+                        pass
+
+
+@app.command()
+def doctor() -> None:
+    """What this machine has and lacks, and what to do about it."""
+    findings = examine()
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        mark = "ok  " if finding.good else "FAIL" if finding.fatal else "note"
+        print(f"{mark}  {finding.name:<{width}}  {finding.text}")
+    if any(finding.fatal for finding in findings):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()
