@@ -1,0 +1,5 @@
+"""``python -m thumbd_daemon`` is ``thumbd``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,174 @@
+"""What each request means: answered from ``wishes`` and the listings, before any file is touched.
+
+What is declared on the wire but not built yet is answered ``not_supported``.
+"""
+
+import itertools
+import os
+from collections.abc import Callable
+from typing import Final
+
+from thumbd_protocol.errors import ProtocolError, RequestCode
+from thumbd_protocol.items import Folder, Item, ItemStatus, Progress
+from thumbd_protocol.replies import Accepted, Error, Ok, StatusReply
+from thumbd_protocol.requests import Batches, Cancel, Focus, Message, Request, Status, Submit, Subscribe, Unsubscribe
+
+from .items import Key
+from .jobs import Jobs
+from .listings import BatchListing, Listings, TopicListing
+from .sessions import Session
+from .wishes import QueueFull, Wishes
+
+_FOLDER: Final = b"folder:"
+_RETRY_AFTER_MS: Final = 250
+_NOT_BUILT: Final = ("durable", "ttl_s", "max_retries", "timeout_ms")
+
+
+def _keys(items: list[Item]) -> list[Key]:
+    for item in items:
+        if item.kind != "thumbnail":
+            raise ProtocolError(RequestCode.NOT_SUPPORTED, f"this daemon makes thumbnails only, not '{item.kind}'")
+    return [(item.path, item.flavor) for item in items]
+
+
+def folder_of(topic: str | bytes) -> bytes | None:
+    """The folder that a ``folder:`` topic names; None for other topics. Raises ProtocolError for a bad path."""
+    raw = topic if isinstance(topic, bytes) else os.fsencode(topic)
+    if not raw.startswith(_FOLDER):
+        return None
+    path = raw.removeprefix(_FOLDER)
+    if not path.startswith(b"/") or b"\0" in path:
+        raise ProtocolError(RequestCode.BAD_FIELD, "the path of a folder: topic must be absolute")
+    return path
+
+
+class Desk:
+    """Answers requests. `clock` gives monotonic seconds; `ending` says whether nothing new is taken any more."""
+
+    def __init__(
+        self, wishes: Wishes, jobs: Jobs, listings: Listings, clock: Callable[[], float], ending: Callable[[], bool]
+    ) -> None:
+        self._wishes = wishes
+        self._jobs = jobs
+        self._listings = listings
+        self._clock = clock
+        self._ending = ending
+        self._names = itertools.count(1)
+
+    def closed(self, session: Session) -> None:
+        """A session has ended, with all its interest."""
+        self._wishes.close_session(session.ident)
+        self._listings.stop_session(session)
+
+    def progress(self, batch: str) -> Progress | None:
+        """How far a batch is, now."""
+        found = self._wishes.batches.get(batch)
+        return found.progress(self._clock()) if found is not None else None
+
+    def handle(self, session: Session, message: Message, now: float) -> Message | None:
+        """The answer to a request; None where there is none. Raises ProtocolError."""
+        match message:
+            case Focus():
+                if not self._ending():
+                    self._wishes.focus(session.ident, message)
+                return None
+            case Submit():
+                return self._submit(session, message, now)
+            case Subscribe():
+                return self._subscribe(session, message)
+            case Unsubscribe():
+                for topic in message.topics:
+                    session.topics.discard(topic)
+                    self._listings.stop_topic(session, topic)
+                return Ok(reply_to=message.id)
+            case Cancel():
+                return self._cancel(session, message, now)
+            case Status():
+                return self._status(message, now)
+            case Batches():
+                batches = [batch.info(now) for batch in self._wishes.batches.values()]
+                return Ok(reply_to=message.id, batches=batches)
+            case Request():
+                raise ProtocolError(
+                    RequestCode.NOT_SUPPORTED, f"this daemon does not do '{message.__struct_config__.tag}' yet"
+                )
+            case _:
+                return None
+
+    def _submit(self, session: Session, message: Submit, now: float) -> Message:
+        if self._ending():
+            raise ProtocolError(RequestCode.SHUTTING_DOWN, "the daemon is shutting down and takes nothing new")
+        for name in _NOT_BUILT:
+            if getattr(message, name):
+                raise ProtocolError(RequestCode.NOT_SUPPORTED, f"this daemon does not take `{name}` yet")
+        ident = message.batch or f"batch-{session.ident.hex()[:8]}-{next(self._names)}"
+        keys = _keys(message.items or [])
+        if message.replace is not None and message.replace in self._wishes.batches:
+            self._listings.stop_batch(message.replace)
+            self._wishes.cancel(message.replace, now)
+        listing = message.folder is not None and not self._listings.has_batch(ident)
+        try:
+            batch = self._wishes.submit(
+                session.ident, ident, keys, message.priority, now, more=message.more, listing=listing
+            )
+        except QueueFull as error:
+            return Error(
+                reply_to=message.id,
+                code=RequestCode.QUEUE_FULL,
+                message=f"{error}; this chunk has {len(keys)}: send it again later",
+                retryable=True,
+                retry_after_ms=_RETRY_AFTER_MS,
+                room=error.room,
+            )
+        if message.folder is not None and listing:
+            self._list(message.folder, ident)
+        return Accepted(reply_to=message.id, batch=ident, total=batch.total)
+
+    def _list(self, folder: Folder, ident: str) -> None:
+        self._listings.start(
+            BatchListing(self._wishes, self._clock, ident, folder.path, folder.flavor, folder.recursive, folder.hidden)
+        )
+
+    def _subscribe(self, session: Session, message: Subscribe) -> Message:
+        folders = {topic: folder_of(topic) for topic in message.topics}
+        for topic, path in folders.items():
+            if path is None:
+                name = topic if isinstance(topic, str) else topic.decode("utf-8", "backslashreplace")
+                raise ProtocolError(RequestCode.NOT_SUPPORTED, f"this daemon has no topic '{name[:80]}' yet")
+        for topic, path in folders.items():
+            assert path is not None
+            session.topics.add(topic)
+            self._listings.stop_topic(session, topic)
+            session.outbox.open_snapshot(message.id, topic)
+            self._listings.start(TopicListing(session, topic, path))
+        return Ok(reply_to=message.id)
+
+    def _cancel(self, session: Session, message: Cancel, now: float) -> Message:
+        if message.items is not None:
+            counts = self._wishes.cancel_items(session.ident, _keys(message.items), now)
+        else:
+            ident = message.batch or ""
+            if ident not in self._wishes.batches:
+                raise ProtocolError(RequestCode.UNKNOWN_ID, f"there is no batch '{ident}'")
+            self._listings.stop_batch(ident)
+            counts = self._wishes.cancel(ident, now)
+        dropped, running, shared = counts
+        return Ok(reply_to=message.id, dropped=dropped, running=running, shared=shared)
+
+    def _status(self, message: Status, now: float) -> Message:
+        if message.batch is not None:
+            batch = self._wishes.batches.get(message.batch)
+            if batch is None:
+                raise ProtocolError(RequestCode.UNKNOWN_ID, f"there is no batch '{message.batch}'")
+            keys = [key for key, pending in batch.members.items() if pending][:4096]
+            return StatusReply(reply_to=message.id, items=self._states(keys), batch=batch.info(now))
+        keys = _keys(message.items or [])
+        unknown = next((key for key in keys if key not in self._wishes.items), None)
+        if unknown is not None:
+            text = f"{unknown[0].decode('utf-8', 'backslashreplace')} ({unknown[1]}) is not waiting or being rendered"
+            raise ProtocolError(RequestCode.UNKNOWN_ID, text)
+        return StatusReply(reply_to=message.id, items=self._states(keys))
+
+    def _states(self, keys: list[Key]) -> list[ItemStatus]:
+        found = (self._wishes.items.get(key) for key in keys)
+        return [self._jobs.status(item) for item in found if item is not None]

@@ -1,0 +1,71 @@
+"""One thumbnail in the making: its phases, and the table of what may follow what. Pure."""
+
+from enum import Enum, auto
+from typing import Final
+
+from thumbd_protocol.items import Flavor, Rank
+
+from .lanes import Lane, Stage
+from .sentences import about
+
+Key = tuple[bytes, Flavor]
+
+
+class Phase(Enum):
+    """How far an item is."""
+
+    LOOK = auto()  # waits for a scout's look
+    LOOKING = auto()
+    RENDER = auto()  # waits for a renderer
+    RENDERING = auto()  # its source is being opened or decoded
+    PUBLISHING = auto()  # its pixels wait for, or are with, a scout
+    DONE = auto()
+
+
+_NEXT: Final[dict[Phase, set[Phase]]] = {
+    Phase.LOOK: {Phase.LOOKING, Phase.DONE},
+    Phase.LOOKING: {Phase.LOOK, Phase.RENDER, Phase.DONE},
+    Phase.RENDER: {Phase.RENDERING, Phase.DONE},
+    Phase.RENDERING: {Phase.LOOK, Phase.RENDER, Phase.PUBLISHING, Phase.DONE},
+    Phase.PUBLISHING: {Phase.RENDER, Phase.DONE},
+    Phase.DONE: set(),
+}
+#: The queue that an item of a phase stands in.
+STAGE: Final = {Phase.LOOK: Stage.LOOK, Phase.RENDER: Stage.RENDER}
+
+
+class IllegalStep(Exception):
+    """An item was asked to do what its phase does not allow: a fault of ours, told with its story."""
+
+
+class Item:
+    """One thumbnail in the making. `size` and `mtime_ns` are the original's, known after the look."""
+
+    __slots__ = ("deaths", "flavor", "lanes", "looks", "mtime_ns", "number", "outside_deaths", "path", "phase", "size")
+
+    def __init__(self, number: int, path: bytes, flavor: Flavor) -> None:
+        self.number = number
+        self.path = path
+        self.flavor = flavor
+        self.phase = Phase.LOOK
+        self.lanes: list[Lane[Item]] = []
+        self.size = 0
+        self.mtime_ns = 0
+        self.looks = self.deaths = self.outside_deaths = 0
+
+    @property
+    def key(self) -> Key:
+        return self.path, self.flavor
+
+    @property
+    def rank(self) -> Rank:
+        return min((lane.rank for lane in self.lanes), default=Rank.BACKGROUND)
+
+    def step(self, phase: Phase) -> None:
+        """Go to `phase`. Raises IllegalStep where the table does not allow it."""
+        if phase not in _NEXT[self.phase]:
+            raise IllegalStep(
+                f"item {self.number} ({about(self.path, self.flavor)}): {self.phase.name} to {phase.name} is no step: "
+                f"{self.looks} looks, {self.deaths} deaths, {len(self.lanes)} wishes"
+            )
+        self.phase = phase

@@ -1,0 +1,101 @@
+"""A renderer's loop: the daemon says which number comes, a scout hands over the source, the pixels go into the slot.
+
+Started by the daemon as ``python -m thumbd_daemon.renderer CONTROL_FD INTAKE_FD SLOT_FD PARENT_PID``. No path ever
+reaches it.
+"""
+
+import mmap
+import os
+import select
+import socket
+import sys
+import warnings
+from typing import IO
+
+from PIL import Image
+
+from .. import channel
+from ..channel import Channel, NotRendered, Pong, Ready, Rendered, Source
+from ..child import control_socket
+from .limits import become_humble
+from .recipe import CannotRender, render
+
+
+class Renderer:
+    """One task at a time: wait for its number, then for its source."""
+
+    def __init__(self, control: Channel, intake: Channel, slot: mmap.mmap) -> None:
+        self._control = control
+        self._intake = intake
+        self._slot = slot
+        self._expected = -1
+
+    def run(self) -> None:
+        """Work until the daemon is gone."""
+        self._control.send(Ready())
+        while True:
+            ready = select.select([self._control.sock, self._intake.sock], [], [])[0]
+            # The daemon first: what comes over the intake is judged by what it said last.
+            if self._control.sock in ready:
+                received = self._control.receive()
+                if received is None:
+                    return
+                record, fds = received
+                channel.close_all(fds)
+                if isinstance(record, channel.Expect):
+                    self._expected = record.job
+                elif isinstance(record, channel.Ping):
+                    self._control.send(Pong(record.number))
+                continue
+            received = self._intake.receive()
+            if received is None:
+                return
+            self._take(*received)
+
+    def _take(self, record: channel.Record, fds: list[int]) -> None:
+        if not isinstance(record, Source) or record.job != self._expected or len(fds) != 1:
+            channel.close_all(fds)
+            return
+        self._expected = -1
+        with os.fdopen(fds[0], "rb") as source:
+            answer = self._render(record, source)
+        self._control.send(answer)
+
+    def _render(self, task: Source, source: IO[bytes]) -> Rendered | NotRendered:
+        try:
+            picture = render(source, task.edge)
+        except CannotRender as failure:
+            return NotRendered(task.job, failure.code, str(failure))
+        if len(picture.rows) > len(self._slot):
+            return NotRendered(task.job, "too_big", "its thumbnail does not fit the memory set aside for it")
+        self._slot[: len(picture.rows)] = picture.rows
+        return Rendered(
+            task.job,
+            picture.mode,
+            picture.width,
+            picture.height,
+            picture.original_width,
+            picture.original_height,
+            picture.format,
+        )
+
+
+def main() -> None:
+    """Serve the daemon: argv is the control socket, the intake, the slot (descriptors) and the parent's pid."""
+    control_fd, intake_fd, slot_fd, parent_pid = map(int, sys.argv[1:5])
+    sock = control_socket(parent_pid, control_fd)
+    become_humble()
+    Image.init()  # every plugin is loaded before the first hostile byte arrives
+    Image.MAX_IMAGE_PIXELS = None  # the recipe has a limit of its own, after a JPEG's scale is known
+    warnings.simplefilter("ignore")  # about single files; their failures are told as answers
+    slot = mmap.mmap(slot_fd, 0)
+    os.close(slot_fd)
+    intake = Channel(socket.socket(fileno=intake_fd), Source)
+    try:
+        Renderer(Channel(sock, channel.ToRenderer), intake, slot).run()
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the daemon has gone, and so do we
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""A scout's loop: one record in, its answer out; listings go on in between, a chunk for each ``Continue``.
+
+Started by the daemon as ``python -m thumbd_daemon.scout FD PARENT_PID``.
+"""
+
+import mmap
+import os
+import select
+import socket
+import sys
+from collections import deque
+from typing import Final
+
+from .. import channel
+from ..cache import Places
+from ..channel import Channel, Looked, Pong, Ready, Record
+from ..child import control_socket
+from .listing import Listing
+from .looking import look
+from .opening import open_source
+from .publishing import publish, remember_failure
+
+#: Results of a look are told in groups, and at least this often: cheap for hits, quick for what is slow.
+_GROUP: Final = 16
+
+
+class _Renderer:
+    """A renderer as a scout sees it: pixels to read, an intake to send sources to."""
+
+    def __init__(self, slot_fd: int, intake_fd: int) -> None:
+        self.map = mmap.mmap(slot_fd, 0, prot=mmap.PROT_READ)
+        os.close(slot_fd)
+        self.intake = socket.socket(fileno=intake_fd)
+
+    def close(self) -> None:
+        self.intake.close()
+        self.map.close()
+
+
+class Scout:
+    """What a scout knows: where things are kept, which renderers live, which listings are under way."""
+
+    def __init__(self, control: Channel) -> None:
+        self._control = control
+        self._places = Places(b"", b"", b"")
+        self._renderers: dict[int, _Renderer] = {}
+        self._listings: dict[int, Listing] = {}
+        self._runnable: deque[int] = deque()
+
+    def run(self) -> None:
+        """Work until the daemon is gone."""
+        while True:
+            if self._runnable and not select.select([self._control.sock], [], [], 0)[0]:
+                self._list_some(self._runnable.popleft())
+                continue
+            received = self._control.receive()
+            if received is None:
+                return
+            self._do(*received)
+
+    def _do(self, record: Record, fds: list[int]) -> None:
+        if isinstance(record, channel.Attach) and len(fds) == 2:
+            self._renderers[record.renderer] = _Renderer(*fds)
+            return
+        channel.close_all(fds)
+        match record:
+            case channel.Setup(thumbnails, previews, volatile):
+                self._places = Places(thumbnails, previews, volatile)
+                self._control.send(Ready())
+            case channel.Detach(renderer):
+                gone = self._renderers.pop(renderer, None)
+                if gone is not None:
+                    gone.close()
+            case channel.Look():
+                self._look(record)
+            case channel.Open():
+                renderer_end = self._renderers.get(record.renderer)
+                self._control.send(open_source(record, renderer_end.intake if renderer_end else None))
+            case channel.Publish():
+                self._publish(record)
+            case channel.Mark():
+                self._control.send(remember_failure(self._places, record))
+            case channel.List():
+                self._listings[record.job] = Listing(record)
+                self._runnable.append(record.job)
+            case channel.Continue(job):
+                if job in self._listings:
+                    self._runnable.append(job)
+            case channel.StopListing(job):
+                self._listings.pop(job, None)
+            case channel.Ping(number):
+                self._control.send(Pong(number))
+            case _:
+                raise TypeError(f"a scout does not understand {record!r}")
+
+    def _look(self, task: channel.Look) -> None:
+        results: list[channel.Hit | channel.Miss | channel.NoUse] = []
+        left = len(task.files)
+        for number, path, flavor in task.files:
+            results.append(look(self._places, number, path, flavor))
+            left -= 1
+            if len(results) == _GROUP or not left:
+                self._control.send(Looked(task.job, results, left))
+                results = []
+
+    def _publish(self, task: channel.Publish) -> None:
+        renderer = self._renderers.get(task.renderer)
+        if renderer is None:
+            self._control.send(publish(self._places, task, None))
+            return
+        with memoryview(renderer.map) as slot:
+            self._control.send(publish(self._places, task, slot))
+
+    def _list_some(self, job: int) -> None:
+        listing = self._listings.get(job)
+        if listing is None:
+            return
+        record = listing.step()
+        if isinstance(record, channel.Listed):
+            del self._listings[job]
+        self._control.send(record)
+
+
+def main() -> None:
+    """Serve the daemon at the other end of descriptor ``argv[1]``."""
+    sock = control_socket(parent_pid=int(sys.argv[2]), fd=int(sys.argv[1]))
+    try:
+        Scout(Channel(sock, channel.ToScout)).run()
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the daemon has gone, and so do we
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""How files are named in sentences: any bytes, on one line, in valid Unicode."""
+
+import os
+
+
+def shown(path: bytes) -> str:
+    """`path` for a person to read: what is not UTF-8, and control characters, as ``\\x..`` escapes."""
+    text = path.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def about(path: bytes, cause: str) -> str:
+    """One sentence that names the file and the cause."""
+    return f"{shown(path)}: {cause}"
+
+
+def cause_of(error: OSError) -> str:
+    """What the system says went wrong, without Python's decoration."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
