@@ -92,6 +92,8 @@ class Finder:
         """Begin a new search (the daemon went away, or the user wants another try)."""
         self._since = None
         self.failure = None
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None  # how it ended later says nothing about whether one can be started
 
     def step(self) -> str | None:
         """The endpoint that accepts, or None: not yet, or never when `failure` says why."""

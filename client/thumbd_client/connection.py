@@ -4,13 +4,13 @@ Everything that must survive a reconnect lives in ``session``; here are only a s
 A thread calls `poll` again and again; nothing in it waits longer than it was told to.
 """
 
+import struct
 import time
 from enum import Enum, auto
 from types import TracebackType
 from typing import Self
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from thumbd_protocol.errors import ProtocolError
 from thumbd_protocol.limits import MAX_BLOB_BYTES, MAX_FRAME_BYTES
@@ -143,7 +143,7 @@ class Connection:
 
     def _watch(self, events: list[Event]) -> None:
         while self._monitor is not None and self._monitor.poll(0):
-            event = parse_monitor_message(self._monitor.recv_multipart())["event"]
+            (event,) = struct.unpack_from("=H", self._monitor.recv_multipart()[0])  # zmq_socket_monitor(3)
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._phase = Phase.UP
                 self.session.connected(time.monotonic())

@@ -5,7 +5,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from thumbd_protocol.items import Flavor
 from thumbd_protocol.replies import Error, Ok
@@ -14,9 +13,9 @@ from thumbd_protocol.requests import Batches, Shutdown
 from . import __version__
 from .connection import Connection
 from .doctor import examine
-from .render import NoDaemon, Run
+from .render import NoDaemon, Run, Show
 from .session import Connected, Disconnected, Refused, new_id
-from .show import Json, Live, Plain, in_words
+from .show import Json, Plain, in_words
 
 EXIT_FAILED = 1
 EXIT_NO_DAEMON = 3
@@ -33,6 +32,16 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         print(f"thumbctl {__version__}")
         raise typer.Exit
+
+
+def _show(as_json: bool) -> Show:
+    if as_json:
+        return Json()
+    if sys.stdout.isatty():
+        from .live import Live
+
+        return Live()
+    return Plain()
 
 
 @app.callback()
@@ -56,13 +65,7 @@ def render(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:
     """Make the thumbnails that the cache lacks."""
-    show: Json | Live | Plain
-    if as_json:
-        show = Json()
-    elif sys.stdout.isatty():
-        show = Live(Console(highlight=False))
-    else:
-        show = Plain()
+    show = _show(as_json)
     with Connection("thumbctl") as connection:
         run = Run(connection, show)
         interrupted = False

@@ -66,6 +66,9 @@ class Show(Protocol):
     def note(self, text: str) -> None:
         """Something worth a line: the daemon went away, for instance."""
 
+    def close(self, summary: Summary) -> None:
+        """The run has ended."""
+
 
 class Run:
     """One run: some batches, followed until each has ended. `clock` gives monotonic seconds."""

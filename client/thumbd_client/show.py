@@ -1,4 +1,7 @@
-"""How a run of ``thumbctl render`` is shown: a live bar on a terminal, plain lines elsewhere, or JSON for programs."""
+"""How a run of ``thumbctl render`` is shown where there is no terminal: plain lines, or JSON for programs.
+
+The bar for terminals is in ``live``, which is imported only there: rich takes longer to load than a small run takes.
+"""
 
 import json
 import sys
@@ -6,9 +9,6 @@ import time
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn
-from rich.progress import Progress as Bar
 
 from thumbd_protocol.items import ItemUpdate, Progress
 
@@ -88,40 +88,6 @@ class Plain:
         for line in summary_lines(summary):
             print(line, file=self._stream)
         self._stream.flush()
-
-
-class Live:
-    """A bar on a terminal."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Bar(
-            SpinnerColumn(),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[words]}"),
-            console=console,
-            transient=True,
-        )
-        self._task: TaskID = self._bar.add_task("", total=None, words="looking for pictures")
-        self._bar.start()
-
-    def item(self, item: ItemUpdate) -> None:
-        pass
-
-    def progress(self, progress: Progress) -> None:
-        words = in_words(progress).partition(" · ")[2]
-        self._bar.update(self._task, completed=progress.done, total=progress.total, words=words)
-
-    def note(self, text: str) -> None:
-        self._console.print(text, style="yellow", highlight=False, markup=False)
-
-    def close(self, summary: Summary) -> None:
-        self._bar.stop()
-        *reasons, last = summary_lines(summary)
-        for line in reasons:
-            self._console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-        self._console.print(last, style="bold", highlight=False, markup=False)
 
 
 class Json:

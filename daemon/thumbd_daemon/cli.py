@@ -46,6 +46,7 @@ def serve(
     socket: Annotated[Path | None, typer.Option(help="The socket's file; its folder must be yours alone.")] = None,
     renderers: Annotated[int | None, typer.Option(min=1, max=256, help="Renderers that work at the same time.")] = None,
     idle_exit: Annotated[float | None, typer.Option(min=0.1, help="Leave after so many seconds without work.")] = None,
+    task_timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds that a file may take to decode.")] = None,
     started_by_client: Annotated[bool, typer.Option("--started-by-client", hidden=True)] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every child's coming and going.")] = False,
     version: Annotated[
@@ -56,7 +57,7 @@ def serve(
     del version
     _log_to_stderr(verbose)
     try:
-        settings = _settings(socket, renderers, idle_exit, started_by_client)
+        settings = _settings(socket, renderers, idle_exit, task_timeout, started_by_client)
         ensure_private(settings.socket.parent)
         lock = Lock(settings.socket)
     except EndpointError as error:
@@ -78,10 +79,18 @@ async def _run(settings: Settings) -> None:
     await Service(settings).run()
 
 
-def _settings(socket: Path | None, renderers: int | None, idle_exit: float | None, started_by_client: bool) -> Settings:
+def _settings(
+    socket: Path | None,
+    renderers: int | None,
+    idle_exit: float | None,
+    task_timeout: float | None,
+    started_by_client: bool,
+) -> Settings:
     settings = Settings() if socket is None else Settings(socket=check_socket_path(socket.absolute()))
     if renderers is not None:
         settings = replace(settings, renderers=renderers)
+    if task_timeout is not None:
+        settings = replace(settings, task_base_s=task_timeout)
     if idle_exit is None and started_by_client:
         idle_exit = _CLIENT_IDLE_S
     return replace(settings, idle_exit_s=idle_exit)

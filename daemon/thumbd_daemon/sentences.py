@@ -1,7 +1,5 @@
 """How files are named in sentences: any bytes, on one line, in valid Unicode."""
 
-import os
-
 
 def shown(path: bytes) -> str:
     """`path` for a person to read: what is not UTF-8, and control characters, as ``\\x..`` escapes."""
@@ -16,4 +14,4 @@ def about(path: bytes, cause: str) -> str:
 
 def cause_of(error: OSError) -> str:
     """What the system says went wrong, without Python's decoration."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+    return (error.strerror or str(error)).lower()

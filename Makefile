@@ -1,0 +1,49 @@
+# make run [DIR=~/Pictures]   the gallery on a folder (in the terminal where there is no display)
+# make test                   all tests
+# make check                  lint, types, import contracts
+# Each makes .venv and installs what is missing.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?= -n 2 --dist worksteal
+
+.PHONY: run test check format screenshots clean help
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+$(VENV)/.run: pyproject.toml tools/system-packages
+	@tools/system-packages run
+	@tools/make-venv $(PYTHON) $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gallery]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml tools/system-packages
+	@tools/system-packages test
+	@tools/make-venv $(PYTHON) $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gallery,dev]'
+	@touch $@ $(VENV)/.run
+
+run: $(VENV)/.run
+	@$(BIN)/python tools/run.py $(DIR)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python tools/screenshots.py docs/screenshots
+
+clean:
+	rm -rf $(VENV) build dist sample-pictures
