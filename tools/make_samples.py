@@ -34,8 +34,8 @@ def landscape(size: tuple[int, int], seed: int) -> Image.Image:
         column.putpixel((0, y), colour)
     picture = column.resize(size)
     draw = ImageDraw.Draw(picture)
-    x, y, radius = chance.uniform(0.15, 0.85) * width, chance.uniform(0.15, 0.45) * height, height * 0.05
-    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_blend(low, "#ffffff", 0.6))
+    left, up, radius = chance.uniform(0.15, 0.85) * width, chance.uniform(0.15, 0.45) * height, height * 0.05
+    draw.ellipse((left - radius, up - radius, left + radius, up + radius), fill=_blend(low, "#ffffff", 0.6))
     for layer in range(5):
         waves = [(chance.uniform(0.6, 3.5), chance.uniform(0, 7), chance.uniform(0.01, 0.06)) for _ in range(4)]
         base = height * (0.5 + 0.11 * layer)

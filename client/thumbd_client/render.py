@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from thumbd_protocol.items import Flavor, Folder, Item, ItemUpdate, Priority, Progress, Source, State
-from thumbd_protocol.replies import Done, Error, Update
+from thumbd_protocol.replies import Done, Error, Notice, Update
 
 from .connection import Connection
 from .session import Connected, Disconnected, Event, Refused, new_id
@@ -133,6 +133,10 @@ class Run:
             case Error():
                 self.summary.problems.append(event.message)
                 self._open.clear()
+            case Notice(kind="draining"):
+                # Somebody ends the daemon on purpose; starting another would be a fight.
+                self._connection.finder.autostart = False
+                self._show.note(event.message)
             case Disconnected():
                 self._show.note(f"{event.reason}; looking for another")
             case Connected(fresh=True) if self._final:

@@ -58,7 +58,8 @@ class Desk:
     def closed(self, session: Session) -> None:
         """A session has ended, with all its interest."""
         self._wishes.close_session(session.ident)
-        self._listings.stop_session(session)
+        session.topics.clear()
+        self._listings.stop_unwanted()
 
     def progress(self, batch: str) -> Progress | None:
         """How far a batch is, now."""

@@ -40,6 +40,10 @@ class Listing(Protocol):
     def hungry(self) -> bool:
         """Whether more can be taken now."""
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still waits for it."""
+
 
 class BatchListing:
     """A folder that was submitted: its pictures become the batch's items."""
@@ -75,6 +79,10 @@ class BatchListing:
     def hungry(self) -> bool:
         return self._wishes.room() > 0
 
+    @property
+    def wanted(self) -> bool:
+        return self.batch in self._wishes.batches
+
 
 class TopicListing:
     """A folder that a window shows: its names become the entries of a snapshot, each told once."""
@@ -103,6 +111,10 @@ class TopicListing:
     @property
     def hungry(self) -> bool:
         return self.session.outbox.backlog(self.topic) < _MAX_BACKLOG
+
+    @property
+    def wanted(self) -> bool:
+        return self.topic in self.session.topics
 
 
 @dataclass
@@ -143,8 +155,9 @@ class Listings:
             lambda listing: isinstance(listing, TopicListing) and (listing.session, listing.topic) == (session, topic)
         )
 
-    def stop_session(self, session: Session) -> None:
-        self._stop(lambda listing: isinstance(listing, TopicListing) and listing.session is session)
+    def stop_unwanted(self) -> None:
+        """A session has ended: its topics, and folders of batches that went with it, are listed no further."""
+        self._stop(lambda listing: not listing.wanted)
 
     def scout_ready(self, send: Callable[[Record], None]) -> None:
         """There is a scout (again)."""

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from thumbd_protocol.endpoints import own_socket, socket_path
+from thumbd_protocol.endpoints import EndpointError, check_socket_path, own_socket, socket_path
 
 
 def _cores() -> int:
@@ -13,7 +13,12 @@ def _cores() -> int:
 
 def _socket() -> Path:
     chosen = os.environ.get("THUMBD_ENDPOINT", "").strip()
-    return (socket_path(chosen) if chosen else None) or own_socket()
+    if not chosen:
+        return own_socket()
+    path = socket_path(chosen)
+    if path is None:
+        raise EndpointError(f"THUMBD_ENDPOINT is {chosen}: a daemon listens at ipc:// only")
+    return check_socket_path(path)
 
 
 @dataclass(frozen=True)

@@ -197,3 +197,17 @@ def test_an_idle_daemon_costs_next_to_nothing(home: Home) -> None:
         daemon.wait(until - time.monotonic())
     # A loop that polls would wake at least every 100 ms.
     assert process.num_ctx_switches().voluntary - switches < 20
+
+
+def test_ending_the_daemon_tells_a_large_batch_to_its_end_and_nobody_starts_another(home: Home) -> None:
+    paint_many(home.pictures, 1)
+    for number in range(1, 9000):
+        os.link(home.pictures / "0000.jpg", home.pictures / f"{number:04}.jpg")
+    home.daemon()
+    command = home.start("thumbd_client", "render", "--json", str(home.pictures))
+    wait_for(lambda: thumbnails(home) > 5, "the first thumbnails")
+    assert home.ctl("stop").status == 0
+    assert command.wait(30) == 1
+    out, _err = home.output(command)
+    assert out.count('"state"') == 9000
+    assert not home.daemon_pids()
