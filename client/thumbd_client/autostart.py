@@ -85,6 +85,7 @@ class Finder:
         self._named = bool(environ.get("THUMBD_ENDPOINT", "").strip())
         self.autostart = autostart and not self._named
         self._child: subprocess.Popen[bytes] | None = None
+        self._former: list[subprocess.Popen[bytes]] = []
         self._since: float | None = None
         self.failure: str | None = None
 
@@ -92,8 +93,10 @@ class Finder:
         """Begin a new search (the daemon went away, or the user wants another try)."""
         self._since = None
         self.failure = None
-        if self._child is not None and self._child.poll() is not None:
-            self._child = None  # how it ended later says nothing about whether one can be started
+        # How a daemon of an earlier search ended says nothing about whether one can be started now.
+        if self._child is not None:
+            self._former.append(self._child)
+            self._child = None
 
     def step(self) -> str | None:
         """The endpoint that accepts, or None: not yet, or never when `failure` says why."""
@@ -115,6 +118,7 @@ class Finder:
 
     def _keep_starting(self) -> None:
         now = self._clock()
+        self._former = [child for child in self._former if child.poll() is None]
         if self._since is None:
             self._since = now
         status = self._child.poll() if self._child is not None else None

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
+
 from thumbd_protocol.items import ItemUpdate, Progress
 
 from .render import Summary

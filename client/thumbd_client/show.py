@@ -9,7 +9,6 @@ import time
 from typing import Any, TextIO
 from urllib.parse import quote
 
-
 from thumbd_protocol.items import ItemUpdate, Progress
 
 from .render import Summary

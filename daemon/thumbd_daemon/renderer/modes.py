@@ -57,18 +57,27 @@ def lab_to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _scaled_to_8_bit(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bit or float: the full 16-bit range where that is what it holds, else what it uses."""
-    sixteen = image.mode.startswith("I;16")
+    """Grey of 16 or 32 bit or float, from black to white."""
     grey = image.convert("F")
     low, high = grey.getextrema()
     assert isinstance(low, float | int)
     assert isinstance(high, float | int)
-    if sixteen or (image.mode == "I" and low >= 0 and 255 < high <= 65535):
-        low, high = 0.0, 65535.0
-    elif image.mode == "I" and low >= 0 and high <= 255:
-        low, high = 0.0, 255.0
-    elif image.mode == "F" and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
+    low, high = _range(image.mode, low, high)
     scale = 255.0 / (high - low) if high > low else 0.0
     offset = -low * scale
     return grey.point(lambda value: value * scale + offset).convert("L")
+
+
+def _range(mode: str, low: float, high: float) -> tuple[float, float]:
+    """Which values are black and white: the whole range of the type where the picture uses it, else what it uses.
+
+    Measurements often fill 12 of 16 bits or fewer; by the type's range they would all be black.
+    """
+    if mode == "F" and low >= 0 and high <= 1:
+        return 0.0, 1.0
+    if mode != "F" and low >= 0:
+        if mode == "I" and high <= 255:
+            return 0.0, 255.0
+        if 4096 <= high <= 65535:
+            return 0.0, 65535.0
+    return low, high

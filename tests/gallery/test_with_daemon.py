@@ -1,0 +1,134 @@
+"""The window with the real daemon, in folders of its own: pictures come, and come though the daemon is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PyQt6.QtGui import QColor, QImage
+from pytestqt.qtbot import QtBot
+
+from thumbd_gallery.link import Daemon, Link
+from thumbd_gallery.order import Shown
+from thumbd_gallery.theme import Theme
+from thumbd_gallery.window import Window
+
+pytestmark = [
+    pytest.mark.e2e,
+    # The daemon is meant to outlive who started it; Python warns of a child that is not waited for.
+    pytest.mark.filterwarnings("ignore:.*Popen.__del__.*:pytest.PytestUnraisableExceptionWarning"),
+]
+SLOW = 30_000  # ms
+
+
+def daemons(runtime: Path) -> list[int]:
+    """The daemons (by pid) that were started with this runtime folder, by this test alone."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            settings = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"thumbd_daemon" in words and b"XDG_RUNTIME_DIR=" + os.fsencode(runtime) in settings:
+            found.append(int(process.name))
+    return found
+
+
+@pytest.fixture
+def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    base = tmp_path_factory.mktemp("d")
+    for name in ("RUNTIME_DIR", "CACHE_HOME", "STATE_HOME", "CONFIG_HOME", "DATA_HOME"):
+        folder = base / name[:3].lower()
+        folder.mkdir(mode=0o700)
+        monkeypatch.setenv(f"XDG_{name}", str(folder))
+    monkeypatch.delenv("THUMBD_ENDPOINT", raising=False)
+    yield base / "run"
+    for pid in daemons(base / "run"):
+        os.kill(pid, signal.SIGTERM)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> bytes:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(60):
+        image = QImage(640, 480, QImage.Format.Format_RGB32)
+        image.fill(QColor.fromHsv(number * 6, 200, 200))
+        assert image.save(str(pictures / f"p{number}.jpg"))
+    (pictures / "broken.jpg").write_bytes((pictures / "p0.jpg").read_bytes()[:200])
+    (pictures / "notes.txt").write_text("not a picture")
+    return os.fsencode(pictures)
+
+
+@pytest.fixture
+def window(qtbot: QtBot, runtime: Path, folder: bytes, theme: Theme) -> Iterator[Window]:
+    link = Link()
+    link.start()
+    made = Window(link, theme, folder)
+    qtbot.addWidget(made)
+    made.resize(900, 600)
+    made.show()
+    yield made
+    made.work.close()
+    link.close()
+
+
+def standing(window: Window) -> dict[Shown, int]:
+    rows = [window.entries.row(number) for number in range(window.entries.rowCount())]
+    return {shown: sum(1 for row in rows if row.shown is shown) for shown in Shown}
+
+
+def test_a_newcomer_sees_every_picture_and_why_one_is_missing(qtbot: QtBot, window: Window) -> None:
+    qtbot.waitUntil(lambda: standing(window)[Shown.READY] == 60, timeout=SLOW)
+    qtbot.waitUntil(lambda: standing(window)[Shown.FAILED] == 1, timeout=SLOW)
+    row = window.entries.row(window.entries.find(window.entries.folder + b"/broken.jpg") or 0)
+    assert row.reason is not None
+    assert "broken.jpg" in row.reason
+    assert window.entries.others == 1
+    ready = window.entries.row(window.entries.find(window.entries.folder + b"/p1.jpg") or 0)
+    assert (ready.width, ready.height) == (640, 480)
+    qtbot.waitUntil(lambda: window.pictures.get(ready.thumbnail) is not None, timeout=SLOW)
+
+
+def test_all_tiles_come_though_the_daemon_is_killed_in_mid_scroll(qtbot: QtBot, window: Window, runtime: Path) -> None:
+    qtbot.waitUntil(lambda: window.entries.listed, timeout=SLOW)
+    window.grid.set_scroll(window.grid.layout_now.height)
+    killed = daemons(runtime)
+    assert killed
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    window.grid.set_scroll(0)
+    window.grid.set_scroll(window.grid.layout_now.height // 2)
+    qtbot.waitUntil(lambda: standing(window)[Shown.PENDING] == 0, timeout=SLOW)
+    assert standing(window) == {Shown.PENDING: 0, Shown.READY: 60, Shown.FAILED: 1}
+    assert window.status.dot.standing.daemon is Daemon.OK
+
+
+def test_the_loupe_gets_a_preview_that_is_larger_than_the_thumbnail(qtbot: QtBot, window: Window) -> None:
+    qtbot.waitUntil(lambda: standing(window)[Shown.READY] == 60, timeout=SLOW)
+    path = window.entries.folder + b"/p5.jpg"
+    window.grid.opened.emit(path)
+
+    def larger() -> bool:
+        pixmap = window.loupe.shown_preview()
+        return pixmap is not None and pixmap.width() == 640
+
+    qtbot.waitUntil(larger, timeout=SLOW)
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "thumbd_gallery", *words]
+
+
+def test_ctrl_c_in_the_terminal_closes_the_window_cleanly(runtime: Path, folder: bytes, qtbot: QtBot) -> None:
+    with subprocess.Popen(command(os.fsdecode(folder)), stderr=subprocess.PIPE) as gallery:
+        # The daemon it starts tells that its loop runs.
+        qtbot.waitUntil(lambda: bool(daemons(runtime)) and (runtime / "thumbd" / "v1.sock").exists(), timeout=SLOW)
+        gallery.send_signal(signal.SIGINT)
+        _, said = gallery.communicate(timeout=20)
+    assert gallery.returncode == 0
+    assert b"Traceback" not in said
