@@ -15,7 +15,7 @@ from thumbd_protocol.errors import ItemCode
 from thumbd_protocol.items import EntryKind, Flavor, ItemUpdate, Source, State
 
 from .order import Row, Shown, merged
-from .words import describe
+from .words import describe, reason
 
 #: Up to so many rows are put in order at once (some 20 ms); more go to a pool thread.
 _AT_ONCE = 4000
@@ -209,7 +209,8 @@ class Entries(QAbstractListModel):
             return True
         if update.state is State.FAILED and update.error != ItemCode.SHUTDOWN:
             row.shown, row.thumbnail = Shown.FAILED, None
-            row.reason = update.message or f"no thumbnail could be made ({update.error or 'no reason given'})"
+            message = update.message or f"no thumbnail could be made ({update.error or 'no reason given'})"
+            row.reason = reason(message, row.path)
             return True
         # Queued, rendering, cancelled, or the daemon is leaving: it still comes.
         return update.width is not None

@@ -1,5 +1,6 @@
 """What is said to a person: a tile, sizes, counts, how far and how long."""
 
+from thumbd_client.show import shown
 from thumbd_protocol.items import EntryKind, Progress
 
 from .order import Row, Shown
@@ -19,6 +20,11 @@ def describe(row: Row) -> str:
     if row.size is not None:
         parts.append(size(row.size))
     return ", ".join(parts) or "picture"
+
+
+def reason(message: str, path: bytes) -> str:
+    """A sentence of the daemon's without the file's name at its beginning, for where the name stands beside it."""
+    return message.removeprefix(f"{shown(path)}: ")
 
 
 def size(count: int) -> str:
