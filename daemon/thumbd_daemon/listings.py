@@ -18,8 +18,8 @@ from .wishes import Wishes
 
 #: Entries of a snapshot that may wait for credit before its listing pauses.
 _MAX_BACKLOG: Final = 5000
-#: A listing whose scout died so often is given up.
-_MAX_TRIES: Final = 3
+#: A listing that so many scouts died over is given up.
+_MAX_DEATHS: Final = 3
 
 
 class Listing(Protocol):
@@ -119,12 +119,13 @@ class TopicListing:
 
 @dataclass
 class _Running:
-    """`begun` when the present scout knows of it; `asked` when it was asked for what it has not answered yet."""
+    """`begun` when the present scout knows of it; `asked` when it was asked for what it has not answered yet;
+    `deaths` counts the scouts that were lost while they worked on it."""
 
     listing: Listing
     begun: bool = False
     asked: float | None = None
-    tries: int = 0
+    deaths: int = 0
 
 
 class Listings:
@@ -164,16 +165,22 @@ class Listings:
         self._send = send
 
     def scout_lost(self, patience_s: float) -> None:
-        """It is gone. What it was busy with too long has failed; all others begin again with the next one."""
+        """It is gone. What it was busy with has failed if that took too long, or cost too many scouts; all others
+        begin again with the next one."""
         self._send = None
-        now = self._clock()
-        for number, running in list(self._running.items()):
-            stuck = running.asked is not None and now - running.asked >= patience_s
-            if stuck or running.tries >= _MAX_TRIES:
-                del self._running[number]
-                cause = "its file system does not answer; try again later"
-                running.listing.ended("unreadable", about(running.listing.path, cause))
+        # It answers in the order it is asked in: the first unanswered is what it worked on.
+        asked = [(running.asked, number) for number, running in self._running.items() if running.asked is not None]
+        for running in self._running.values():
             running.begun, running.asked = False, None
+        if not asked:
+            return
+        since, number = min(asked, key=lambda one: one[0])
+        running = self._running[number]
+        running.deaths += 1
+        if self._clock() - since >= patience_s or running.deaths >= _MAX_DEATHS:
+            del self._running[number]
+            cause = "its file system does not answer; try again later"
+            running.listing.ended("unreadable", about(running.listing.path, cause))
 
     def feed(self) -> None:
         """Ask for what can be taken."""
@@ -188,7 +195,6 @@ class Listings:
                 self._send(Continue(number))
             else:
                 running.begun = True
-                running.tries += 1
                 self._send(List(number, listing.path, listing.recursive, listing.hidden, listing.entries))
 
     def on_record(self, record: Found | Listed) -> None:

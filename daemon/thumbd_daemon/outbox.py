@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from thumbd_protocol.items import Entry, ItemUpdate, Progress
-from thumbd_protocol.limits import MAX_CREDIT, MAX_SNAPSHOT_ENTRIES, MAX_UPDATE_ITEMS
+from thumbd_protocol.limits import MAX_CREDIT, MAX_FRAME_BYTES, MAX_SNAPSHOT_ENTRIES, MAX_UPDATE_ITEMS
 from thumbd_protocol.replies import Done, Notice, Snapshot, Update
 from thumbd_protocol.requests import Message
 
@@ -23,6 +23,8 @@ CRITICAL_WAIT_S: Final = 0.016
 WAIT_S: Final = 0.1
 #: Between two tellings of a batch's progress, in seconds; its first and last are told at once.
 PROGRESS_S: Final = 0.1
+#: An update takes no further item once it has so many bytes: a frame of twice the size is refused by clients.
+_UPDATE_BYTES: Final = MAX_FRAME_BYTES // 2
 
 
 @dataclass
@@ -36,6 +38,17 @@ class _Snapshot:
     complete: bool = False
     error: str | None = None
     message: str | None = None
+
+
+def _oldest(box: dict[Key, tuple[float, ItemUpdate]]) -> float:
+    """Since when the first of them waits; one that became urgent later stands behind newer ones."""
+    return min(since for since, _update in box.values())
+
+
+def _most_bytes(update: ItemUpdate) -> int:
+    """What a state takes on the wire, at most."""
+    paths = len(update.path) + len(update.thumbnail or b"") + len(update.volatile or b"")
+    return paths + 4 * len(update.message or "") + 200
 
 
 class Outbox:
@@ -76,9 +89,8 @@ class Outbox:
         if key in self._critical or (critical and key not in self._items):
             box = self._critical
         elif critical:
-            since, _old = self._items.pop(key)
-            self._critical[key] = (since, update)
-            return
+            self._critical[key] = self._items.pop(key)
+            box = self._critical
         else:
             box = self._items
         old = box.get(key)
@@ -139,7 +151,7 @@ class Outbox:
         """When, at the latest, `take` would have something new by the passing of time alone."""
         times: list[float] = []
         if self.credit > 0 and self._critical:
-            times.append(next(iter(self._critical.values()))[0] + CRITICAL_WAIT_S)
+            times.append(_oldest(self._critical) + CRITICAL_WAIT_S)
         if self.credit > 1:
             if self._items:
                 times.append(next(iter(self._items.values()))[0] + WAIT_S)
@@ -154,7 +166,7 @@ class Outbox:
 
     def _critical_due(self, now: float) -> bool:
         box = self._critical
-        return bool(box) and (len(box) >= MAX_UPDATE_ITEMS or now >= next(iter(box.values()))[0] + CRITICAL_WAIT_S)
+        return bool(box) and (len(box) >= MAX_UPDATE_ITEMS or now >= _oldest(box) + CRITICAL_WAIT_S)
 
     def _items_due(self, now: float) -> bool:
         box = self._items
@@ -168,8 +180,11 @@ class Outbox:
     def _update(
         self, box: dict[Key, tuple[float, ItemUpdate]], now: float, progress_of: Callable[[str], Progress | None]
     ) -> Update:
-        keys = list(box)[:MAX_UPDATE_ITEMS]
-        items = [box.pop(key)[1] for key in keys]
+        items: list[ItemUpdate] = []
+        size = 0
+        while box and len(items) < MAX_UPDATE_ITEMS and size < _UPDATE_BYTES:
+            items.append(box.pop(next(iter(box)))[1])
+            size += _most_bytes(items[-1])
         progress: list[Progress] = []
         for batch in list(self._dirty):
             if now >= self._told.get(batch, now - PROGRESS_S) + PROGRESS_S:
@@ -210,7 +225,7 @@ class Outbox:
         """A ``done`` leaves when nothing that waited before it is left, and its batch's progress has been told."""
         while self._done:
             end, since = self._done[0]
-            first = min((next(iter(box.values()))[0] for box in (self._items, self._critical) if box), default=None)
+            first = min((_oldest(box) for box in (self._items, self._critical) if box), default=None)
             if end.batch in self._dirty or (first is not None and first <= since):
                 return
             self._done.popleft()

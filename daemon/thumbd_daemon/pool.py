@@ -172,6 +172,8 @@ class Pool:
         return next((kind for kind, count in self._failures.items() if count >= 3), None)
 
     def _fail(self, kind: Kind, now: float) -> None:
+        if now < self._not_before[kind]:
+            return  # started together with one that has failed already: one failure, not many
         self._failures[kind] += 1
-        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self._failures[kind] - 1))
-        self._not_before[kind] = now + pause
+        doublings = min(self._failures[kind] - 1, 20)  # beyond the longest pause, and never beyond a float
+        self._not_before[kind] = now + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**doublings)

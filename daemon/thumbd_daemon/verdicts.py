@@ -29,6 +29,14 @@ class Verdict:
     outside: bool
 
 
+def signal_name(number: int) -> str:
+    """A signal in words; real-time ones have no name of their own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def of_kill(killed_for: str, patience_s: float) -> Verdict:
     """Why we ended a renderer over a file."""
     if killed_for == DEADLINE:
@@ -40,7 +48,7 @@ def of_kill(killed_for: str, patience_s: float) -> Verdict:
 def of_death(code: int | None, number: int | None, words: str) -> Verdict:
     """Why a renderer died over a file, by itself or by somebody else's hand: exit code or signal, last words."""
     if number is not None:
-        name = signal.Signals(number).name
+        name = signal_name(number)
         if number in _FAULTS:
             return Verdict(ItemCode.CRASHED, f"crashed the renderer ({name}){_tail(words)}", False)
         return Verdict(ItemCode.CRASHED, f"its renderers were killed from outside ({name}); try again", True)

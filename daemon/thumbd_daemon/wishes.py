@@ -13,7 +13,7 @@ from thumbd_protocol.requests import Focus
 
 from .batches import Batch, BatchEnd, Outcome
 from .items import STAGE, Item, Key, Phase
-from .lanes import Lane, Schedule
+from .lanes import Lane, Schedule, Stage
 
 #: Finished batches that are remembered for ``batches`` and ``status``.
 _MAX_ENDED: Final = 256
@@ -121,7 +121,7 @@ class Wishes:
         """The listing of a batch's folder found these; they are never refused."""
         batch = self.batches.get(ident)
         if batch is not None and batch.listing:
-            self._add(batch, [key for key in keys if key not in batch.members])
+            self._add(batch, [key for key in dict.fromkeys(keys) if key not in batch.members])
             self._moved(batch)
 
     def listed(self, ident: str, error: str | None, message: str | None, now: float) -> None:
@@ -189,7 +189,12 @@ class Wishes:
                 self.schedule.close(batch.lane)
                 del self.batches[batch.ident]
         for client, rank in [key for key in self._retries if key[0] == session]:
-            self.schedule.close(self._retries.pop((client, rank)))
+            lane = self._retries.pop((client, rank))
+            waiting = lane.queues[Stage.RENDER].copy()
+            self.schedule.close(lane)
+            for item in waiting:  # others may want it still, and it stands in none of their queues
+                if item.phase is Phase.RENDER:
+                    self._enqueue(item, item.lanes)
 
     # -- for those who do the work ----------------------------------------------------------------------------
 

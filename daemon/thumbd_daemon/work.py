@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 #: Bytes of paths in one look, so that it fits a record with room for its other fields.
 _LOOK_BYTES: Final = MAX_RECORD - 8192
-#: A picture that so many scouts could not publish is given up.
+#: A picture that so many scouts could not publish is given up, a failure that so many could not remember is told.
 _MAX_PUBLISH: Final = 3
 
 
@@ -65,6 +65,7 @@ class _Marking:
 
     item: Item
     verdict: Verdict
+    tries: int = 0
 
 
 _Task = _Looking | _Making | _Marking
@@ -147,6 +148,7 @@ class Work:
             task = self._tasks.get(number)
             if isinstance(task, _Marking):
                 item, verdict = task.item, task.verdict
+                task.tries += 1
                 self._to_scout(
                     scout, Mark(number, item.path, item.size, item.mtime_ns, verdict.code, verdict.cause), number
                 )
@@ -272,6 +274,9 @@ class Work:
         now, item = self.clock(), task.item
         if isinstance(record, channel.Opened):
             task.opener = None
+        elif isinstance(record, channel.OpenFailed) and task.answer is not None:
+            task.opener = None
+            self._kill(task.renderer, "it answered before it had its source")
         elif isinstance(record, channel.OpenFailed):
             del self._tasks[number]
             self.pool.finished(task.renderer, now)
@@ -329,7 +334,7 @@ class Work:
             del self._tasks[worker.task]
             self._lost_look(worker, task)
         elif isinstance(task, _Marking):
-            self._marking.append(worker.task)
+            self._lost_mark(worker.task, task)
         elif worker is task.renderer:
             del self._tasks[worker.task]
             self._lost_render(worker, task, end)
@@ -347,11 +352,17 @@ class Work:
         for item in left:
             self.jobs.look_again(item, now)
 
-    def _lost_render(self, renderer: Worker, task: _Making, end: Exit | None) -> None:
-        if task.answer is not None:
-            # Its pixels were made but not yet published; they went with it.
-            self.jobs.render_again(task.item)
+    def _lost_mark(self, number: int, task: _Marking) -> None:
+        """To remember a failure is good, to tell it is a duty."""
+        if task.tries < _MAX_PUBLISH:
+            self._marking.append(number)
             return
+        del self._tasks[number]
+        self._fail(task.item, task.verdict)
+
+    def _lost_render(self, renderer: Worker, task: _Making, end: Exit | None) -> None:
+        # Pixels that were made but not yet published went with it, and it counts all the same: a decoder may have
+        # broken the renderer's memory in a way that shows only now.
         if end is None:
             verdict = of_kill(renderer.killed_for or DEADLINE, task.patience_s)
         else:

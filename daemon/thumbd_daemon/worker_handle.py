@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from .channel import MAX_RECORD, Record, encode
+from .verdicts import signal_name
 
 #: So much of a child's last words on stderr is kept, in bytes.
 _LAST_WORDS: Final = 2048
@@ -34,7 +35,7 @@ class Exit:
     seconds: float
 
     def __str__(self) -> str:
-        how = f"killed by {signal.Signals(self.signal).name}" if self.signal else f"ended with status {self.code}"
+        how = f"killed by {signal_name(self.signal)}" if self.signal else f"ended with status {self.code}"
         words = f": {self.last_words}" if self.last_words else ""
         return f"{how} after {self.seconds:.1f} s, peak {self.rss_peak >> 20} MB{words}"
 

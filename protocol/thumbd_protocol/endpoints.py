@@ -68,8 +68,12 @@ def candidates(environ: Mapping[str, str] = os.environ) -> list[str]:
     chosen = environ.get("THUMBD_ENDPOINT", "").strip()
     if chosen:
         return [chosen]
-    user = pwd.getpwuid(os.getuid()).pw_name
-    return [f"ipc://{own_socket(environ)}", f"ipc:///run/thumbd/{user}/{SOCKET_NAME}"]
+    own = f"ipc://{own_socket(environ)}"
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a uid without a name, as containers have them: no system instance is anybody's
+        return [own]
+    return [own, f"ipc:///run/thumbd/{user}/{SOCKET_NAME}"]
 
 
 def socket_path(endpoint: str) -> Path | None:

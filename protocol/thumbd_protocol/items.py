@@ -4,14 +4,22 @@ A path travels as bytes (msgpack ``bin``), absolute and without NUL: a Linux nam
 """
 
 from enum import IntEnum, StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
 
-from .limits import MAX_NAME_CHARS, MAX_PATH_BYTES
+from .limits import MAX_NAME_CHARS, MAX_PATH_BYTES, MAX_TOPIC_BYTES
 
 Path = Annotated[bytes, Meta(min_length=1, max_length=MAX_PATH_BYTES)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+
+
+if TYPE_CHECKING:
+    #: A topic is text, or bytes where it names a folder whose path is not UTF-8.
+    Topic = str | bytes
+else:
+    # msgspec takes no union of text and bytes: `check_topic` does what it would have done.
+    Topic = Any
 
 
 class Flavor(StrEnum):
@@ -93,6 +101,15 @@ def check_path(path: bytes) -> None:
         raise ValueError("a path must be absolute (begin with '/')")
     if b"\0" in path:
         raise ValueError("a path must not contain NUL")
+
+
+def check_topic(topic: object) -> None:
+    """Raise ValueError (which the codec tells as ``bad_field``) unless `topic` is text or bytes within bounds."""
+    if not isinstance(topic, str | bytes):
+        raise ValueError("a topic is text or bytes")
+    size = len(topic.encode() if isinstance(topic, str) else topic)
+    if not 1 <= size <= MAX_TOPIC_BYTES:
+        raise ValueError(f"a topic has 1 to {MAX_TOPIC_BYTES} bytes")
 
 
 class Item(Struct, frozen=True, omit_defaults=True):

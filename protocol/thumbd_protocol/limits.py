@@ -22,6 +22,8 @@ MAX_SNAPSHOT_ENTRIES: Final = 1000
 MAX_BLOB_BYTES: Final = 16 << 20
 #: Bytes of a path: Linux' PATH_MAX.
 MAX_PATH_BYTES: Final = 4096
+#: Bytes of a topic: a path and the word before it.
+MAX_TOPIC_BYTES: Final = 5000
 #: Bytes of a request's id.
 ID_BYTES: Final = 16
 #: Units of credit a client may start with; the sum outstanding never passes the second.

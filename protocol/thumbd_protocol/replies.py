@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from .items import BatchInfo, Entry, FolderChange, ItemStatus, ItemUpdate, Progress
+from .items import BatchInfo, Entry, FolderChange, ItemStatus, ItemUpdate, Progress, Topic, check_topic
 from .requests import Message
 
 
@@ -136,7 +136,7 @@ class Snapshot(Push, tag="snapshot", frozen=True, kw_only=True):
     """One part of what a topic holds; `last` ends it, with `error` and `message` if it could not be had."""
 
     reply_to: bytes
-    topic: str | bytes
+    topic: Topic
     part: int
     last: bool
     batches: list[BatchInfo] = []
@@ -144,6 +144,9 @@ class Snapshot(Push, tag="snapshot", frozen=True, kw_only=True):
     entries: list[Entry] = []
     error: str | None = None
     message: str | None = None
+
+    def __post_init__(self) -> None:
+        check_topic(self.topic)
 
 
 class Update(Push, tag="update", frozen=True, kw_only=True):

@@ -9,13 +9,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from .items import Flavor, Folder, Item, Name, Path, Priority, check_path
+from .items import Flavor, Folder, Item, Name, Path, Priority, Topic, check_path, check_topic
 from .limits import ID_BYTES, MAX_CREDIT, MAX_SUBMIT_ITEMS, MIN_CREDIT
 
 Id = Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
 Items = Annotated[list[Item], Meta(max_length=MAX_SUBMIT_ITEMS)]
 Paths = Annotated[list[Path], Meta(max_length=MAX_SUBMIT_ITEMS)]
-Topic = Annotated[str | bytes, Meta(min_length=1, max_length=5000)]
 Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 
 
@@ -48,12 +47,22 @@ class Hello(Request, tag="hello", frozen=True, kw_only=True):
     session: Annotated[bytes, Meta(max_length=64)] | None = None
 
 
-class Subscribe(Request, tag="subscribe", frozen=True, kw_only=True):
+class Topics(Request, frozen=True, kw_only=True):
+    """A request about some topics."""
+
     topics: Annotated[list[Topic], Meta(max_length=256)]
 
+    def __post_init__(self) -> None:
+        for topic in self.topics:
+            check_topic(topic)
 
-class Unsubscribe(Request, tag="unsubscribe", frozen=True, kw_only=True):
-    topics: Annotated[list[Topic], Meta(max_length=256)]
+
+class Subscribe(Topics, tag="subscribe", frozen=True, kw_only=True):
+    pass
+
+
+class Unsubscribe(Topics, tag="unsubscribe", frozen=True, kw_only=True):
+    pass
 
 
 class Submit(Request, tag="submit", frozen=True, kw_only=True):
@@ -126,8 +135,8 @@ class Batches(Request, tag="batches", frozen=True, kw_only=True):
     pass
 
 
-class SnapshotRequest(Request, tag="snapshot", frozen=True, kw_only=True):
-    topics: Annotated[list[Topic], Meta(max_length=256)]
+class SnapshotRequest(Topics, tag="snapshot", frozen=True, kw_only=True):
+    pass
 
 
 class Retry(Request, tag="retry", frozen=True, kw_only=True):

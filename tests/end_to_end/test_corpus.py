@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from thumbd_home import Home
 from validate_thumbnails import validate
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from thumbd_home import Home, wait_for
 
 pytestmark = pytest.mark.e2e

@@ -87,7 +87,7 @@ def test_a_newcomer_sees_every_picture_and_why_one_is_missing(qtbot: QtBot, wind
     qtbot.waitUntil(lambda: standing(window)[Shown.FAILED] == 1, timeout=SLOW)
     row = window.entries.row(window.entries.find(window.entries.folder + b"/broken.jpg") or 0)
     assert row.reason is not None
-    assert "broken.jpg" in row.reason
+    assert "can't be decoded" in row.reason
     assert window.entries.others == 1
     ready = window.entries.row(window.entries.find(window.entries.folder + b"/p1.jpg") or 0)
     assert (ready.width, ready.height) == (640, 480)
