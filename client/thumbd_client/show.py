@@ -27,7 +27,7 @@ def shown(path: bytes) -> str:
 
 def uri(path: bytes) -> str:
     """The exact URI of an absolute path, percent-encoded as GLib does it."""
-    return "file://" + quote(path, safe="!$&'()*+,;=:@/")
+    return "file://" + quote(path, safe="!$&'()*+,=:@/")
 
 
 def span(seconds: float) -> str:

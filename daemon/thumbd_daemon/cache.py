@@ -18,8 +18,10 @@ RENDERER_VERSION: Final = "1"
 SOFTWARE: Final = f"thumbd {__version__}"
 #: Flavors that live in the desktop's cache; ``preview`` is ours alone and lives beside it.
 SHARED_FLAVORS: Final = frozenset({"normal", "large", "x-large", "xx-large"})
-#: Characters that GLib leaves as they are in a path, besides letters, digits and ``-._~``.
-_URI_SAFE: Final = "!$&'()*+,;=:@/"
+#: Characters that GLib leaves as they are in a path, besides letters, digits and ``-._~`` (it does escape ``;``).
+_URI_SAFE: Final = "!$&'()*+,=:@/"
+#: More digits than any time, size or width has; such a text is nobody's honest thumbnail.
+_MAX_DIGITS: Final = 18
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Original:
 def _integer(text: str) -> int | None:
     """The integer part of a number as other programs write it (some have a fraction)."""
     whole = text.strip().partition(".")[0]
-    return int(whole) if whole.isascii() and whole.removeprefix("-").isdigit() else None
+    digits = whole.removeprefix("-")
+    return int(whole) if whole.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS else None
 
 
 def is_valid(text: Mapping[str, str], original: Original) -> bool:
@@ -102,9 +105,9 @@ def is_ours(text: Mapping[str, str]) -> bool:
 
 def dimensions(text: Mapping[str, str]) -> tuple[int, int]:
     """Width and height of the original in pixels; zeros where the thumbnail does not say."""
-    width = _integer(text.get("Thumb::Image::Width", ""))
-    height = _integer(text.get("Thumb::Image::Height", ""))
-    return (width, height) if width and height else (0, 0)
+    width = _integer(text.get("Thumb::Image::Width", "")) or 0
+    height = _integer(text.get("Thumb::Image::Height", "")) or 0
+    return (width, height) if width > 0 and height > 0 else (0, 0)
 
 
 def _common(original: Original) -> dict[str, str]:
