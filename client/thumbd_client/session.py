@@ -145,7 +145,12 @@ class Session:
         self.request(Unsubscribe(id=new_id(), topics=[topic]))
 
     def cancel(self, batch: str) -> bytes:
-        """Give up a batch; each of its items still gets its final state."""
+        """Give up a batch; each of its items that was taken still gets its final state."""
+        submits = self._batches.get(batch, [])
+        refused = {ident for _at, ident in self._later}
+        for submit in [s for s in submits if s.id in refused or not self._is_its_turn(s)]:
+            submits.remove(submit)
+            del self._unanswered[submit.id]
         return self.request(Cancel(id=new_id(), batch=batch))
 
     def processed(self, count: int = 1) -> None:
@@ -234,8 +239,15 @@ class Session:
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _say(self, message: Message) -> None:
-        if self._welcomed:
+        if self._welcomed and self._is_its_turn(message):
             self._out.append(encode(message))
+
+    def _is_its_turn(self, message: Message) -> bool:
+        """Whether a chunk may be said: those of a batch go one by one, since a queue that is full may refuse a large
+        one and take the small last one, which ends the batch."""
+        if not isinstance(message, Submit) or message.batch is None or message.id not in self._unanswered:
+            return True
+        return next(s.id for s in self._batches[message.batch] if s.id in self._unanswered) == message.id
 
     def _in_order(self, push: Push, now: float) -> bool:
         """Whether `push` is the next one of this epoch; a hole means that all is said, and so told, again."""
@@ -252,21 +264,21 @@ class Session:
             return []
         fresh = message.epoch != self.epoch
         self.epoch, self._session, self._seq, self._welcomed = message.epoch, message.session, 0, True
+        self._processed = 0  # of messages that this welcome's credit knows nothing of
         self._repeat()
         return [Connected(message.epoch, fresh, message.server.pid, message.server.version)]
 
     def _repeat(self) -> None:
         """Say again what is open: topics, unanswered requests, submits without their done, each view's focus."""
-        said = set(self._unanswered)
         for topic in self._topics:
             if not any(isinstance(r, Subscribe) and topic in r.topics for r in self._unanswered.values()):
                 request = Subscribe(id=new_id(), topics=[topic])
                 self._unanswered[request.id] = request
-        for submits in self._batches.values():
-            for submit in submits:
-                self._unanswered.setdefault(submit.id, submit)
-        for ident in [*said, *(i for i in self._unanswered if i not in said)]:
-            self._out.append(encode(self._unanswered[ident]))
+        # The batches first: what else is open may be about one of them (its end, say).
+        open_: dict[bytes, Request] = {submit.id: submit for submits in self._batches.values() for submit in submits}
+        self._unanswered = open_ | self._unanswered
+        for message in self._unanswered.values():
+            self._say(message)
         for focus in self._focuses.values():
             self._out.append(encode(focus))
 
@@ -274,7 +286,13 @@ class Session:
         if isinstance(message, Snapshot):
             return
         request = self._unanswered.pop(message.reply_to, None)
-        if isinstance(message, Accepted) and isinstance(request, Submit) and request.batch is None:
+        if not isinstance(request, Submit):
+            return
+        if request.batch is not None:
+            following = (s for s in self._batches.get(request.batch, []) if s.id in self._unanswered)
+            if (chunk := next(following, None)) is not None:
+                self._say(chunk)
+        elif isinstance(message, Accepted):
             self._batches.setdefault(message.batch, []).append(request)
 
     def _on_error(self, message: Error, now: float) -> list[Event]:
@@ -293,7 +311,8 @@ class Session:
             return []
         self._unanswered.pop(message.reply_to, None)
         if isinstance(request, Submit) and request.batch is not None:
-            self._batches.pop(request.batch, None)
+            for submit in self._batches.pop(request.batch, []):
+                self._unanswered.pop(submit.id, None)
         return [message]
 
 

@@ -1,12 +1,11 @@
 """What is chosen in the grid, by keys and by pointer: ranges, toggles, the rubber band, names typed ahead."""
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from PyQt6.QtCore import (
     QItemSelection,
     QItemSelectionModel,
-    QItemSelectionRange,
     QPersistentModelIndex,
     QPoint,
     QRect,
@@ -17,9 +16,7 @@ from PyQt6.QtGui import QKeyEvent, QMouseEvent
 from PyQt6.QtWidgets import QApplication
 
 from .layout import Move
-
-if TYPE_CHECKING:
-    from .grid import Grid
+from .tiles import Tiles
 
 _MOVES: Final = {
     Qt.Key.Key_Left: Move.LEFT,
@@ -42,7 +39,7 @@ _TYPING_S: Final = 1.0
 class Choosing:
     """The selection of one grid."""
 
-    def __init__(self, grid: "Grid") -> None:
+    def __init__(self, grid: Tiles) -> None:
         self._grid = grid
         # Persistent: the range goes on from the same picture, wherever it stands by then.
         self._from = QPersistentModelIndex()
@@ -220,8 +217,3 @@ class Choosing:
         port = self._grid.viewport()
         assert port is not None
         port.update()
-
-
-def parts(selection: QItemSelection) -> list[QItemSelectionRange]:
-    """The ranges of `selection`."""
-    return [selection[number] for number in range(len(selection))]

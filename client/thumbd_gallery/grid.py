@@ -6,7 +6,7 @@ in `choosing`; how one looks in `delegate`.
 
 from collections.abc import Iterable, Sequence
 
-from PyQt6.QtCore import QEvent, QItemSelectionModel, QPoint, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QItemSelectionModel, QPoint, Qt
 from PyQt6.QtGui import (
     QColor,
     QFont,
@@ -35,9 +35,6 @@ from .tiles import Tiles
 
 class Grid(Tiles):
     """The pictures, as the daemon has them: what is not there yet is a placeholder."""
-
-    #: Enter or a double click on the row of this path.
-    opened = pyqtSignal(bytes)
 
     def __init__(self, entries: Entries, pictures: Pictures, theme: Theme, parent: QWidget | None = None) -> None:
         self._delegate = Delegate(theme, QFont() if parent is None else parent.font())

@@ -2,10 +2,9 @@
 
 from dataclasses import asdict
 from string import Template
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from .theme import Palette
+from .palette import Palette
 
 _TEMPLATE: Final = Template("""
 QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 6px 8px; }
@@ -38,6 +37,6 @@ QScrollBar::add-page:vertical, QScrollBar::sub-page:vertical { background: trans
 """)
 
 
-def stylesheet(palette: "Palette") -> str:
+def stylesheet(palette: Palette) -> str:
     """Qt's style sheet for `palette`."""
     return _TEMPLATE.substitute(asdict(palette))

@@ -6,11 +6,19 @@ The half of the view that knows nothing of pictures, colours or keys; `grid` is 
 from collections.abc import Iterable
 from typing import Final
 
-from PyQt6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, QRect, Qt, pyqtSignal
+from PyQt6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QItemSelectionRange,
+    QModelIndex,
+    QPoint,
+    QRect,
+    Qt,
+    pyqtSignal,
+)
 from PyQt6.QtGui import QRegion, QResizeEvent
 from PyQt6.QtWidgets import QAbstractItemView, QFrame, QWidget
 
-from .choosing import parts
 from .layout import MAX_EDGE, MIN_EDGE, Anchor, Box, Layout, anchor_at
 from .model import Entries
 
@@ -28,6 +36,8 @@ class Tiles(QAbstractItemView):
 
     seen = pyqtSignal()
     zoomed = pyqtSignal(int)
+    #: Enter or a double click on the row of this path.
+    opened = pyqtSignal(bytes)
 
     def __init__(self, entries: Entries, caption: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -247,3 +257,8 @@ class Tiles(QAbstractItemView):
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         self._port.scroll(0, dy)
+
+
+def parts(selection: QItemSelection) -> list[QItemSelectionRange]:
+    """The ranges of `selection`."""
+    return [selection[number] for number in range(len(selection))]

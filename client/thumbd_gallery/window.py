@@ -7,7 +7,6 @@ from PyQt6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from thumbd_client.autostart import log_path
 from thumbd_protocol.items import EntryKind
 
-from .choosing import parts
 from .grid import Grid
 from .history import History, Place
 from .link import Daemon, Link, Standing
@@ -18,6 +17,7 @@ from .pictures import Pictures
 from .placard import Banner, Notice, Placard, empty, refused, unlisted
 from .status import StatusLine
 from .theme import Theme
+from .tiles import parts
 from .toolbar import Toolbar
 from .words import counts, describe, size
 from .work import Work

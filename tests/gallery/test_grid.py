@@ -8,12 +8,12 @@ from PyQt6.QtGui import QWheelEvent
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from thumbd_gallery.choosing import parts
 from thumbd_gallery.grid import Grid
 from thumbd_gallery.model import Entries, Listing
 from thumbd_gallery.order import Row, Shown
 from thumbd_gallery.pictures import Pictures
 from thumbd_gallery.theme import Theme
+from thumbd_gallery.tiles import parts
 from thumbd_protocol.items import Flavor, ItemUpdate, Source, State
 
 from .hands import click, double_click, drag, key, let_go, type_text

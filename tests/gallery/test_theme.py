@@ -4,8 +4,9 @@ import pytest
 from PyQt6.QtGui import QPalette
 from PyQt6.QtWidgets import QApplication
 
+from thumbd_gallery.palette import DARK, LIGHT, Palette
 from thumbd_gallery.stylesheet import stylesheet
-from thumbd_gallery.theme import DARK, LIGHT, Mode, Palette, Theme, contrast
+from thumbd_gallery.theme import Mode, Theme, contrast
 
 both = pytest.mark.parametrize("palette", [DARK, LIGHT], ids=["dark", "light"])
 
