@@ -133,22 +133,21 @@ class Home:
 
     def daemon_pids(self) -> list[int]:
         """Daemons that live in this home, whoever started them."""
-        return [process.pid for process in self._processes() if "thumbd_daemon" in process.cmdline()]
+        return [pid for pid, command in self._processes() if "thumbd_daemon" in command]
 
     def workers(self, kind: str) -> list[int]:
         """Children of this home's daemons: ``renderer`` or ``scout``."""
-        return [p.pid for p in self._processes() if f"thumbd_daemon.{kind}" in p.cmdline()]
+        return [pid for pid, command in self._processes() if f"thumbd_daemon.{kind}" in command]
 
-    def _processes(self) -> list[psutil.Process]:
+    def _processes(self) -> list[tuple[int, list[str]]]:
         mark = f"XDG_RUNTIME_DIR={self.runtime}".encode()
-        found: list[psutil.Process] = []
+        found: list[tuple[int, list[str]]] = []
         for process in psutil.process_iter():
             try:
                 if mark in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
-                    process.cmdline()
-                    found.append(process)
+                    found.append((process.pid, process.cmdline()))
             except (OSError, psutil.Error):
-                continue
+                continue  # it has ended, or is another user's
         return found
 
     def close(self) -> None:

@@ -231,7 +231,9 @@ class Session:
         if isinstance(message, Error):
             return self._on_error(message, now)
         if isinstance(message, Done):
-            self._batches.pop(message.batch, None)
+            open_ = [s for s in self._batches.pop(message.batch, []) if s.id in self._unanswered]
+            for submit in open_[1:]:  # somebody else ended it: its further chunks were never said
+                del self._unanswered[submit.id]
         elif isinstance(message, Reply) and not isinstance(message, Update):
             self._on_answer(message)
         return [message]
@@ -247,7 +249,8 @@ class Session:
         one and take the small last one, which ends the batch."""
         if not isinstance(message, Submit) or message.batch is None or message.id not in self._unanswered:
             return True
-        return next(s.id for s in self._batches[message.batch] if s.id in self._unanswered) == message.id
+        submits = self._batches.get(message.batch, [])
+        return next((s.id for s in submits if s.id in self._unanswered), message.id) == message.id
 
     def _in_order(self, push: Push, now: float) -> bool:
         """Whether `push` is the next one of this epoch; a hole means that all is said, and so told, again."""

@@ -41,7 +41,19 @@ class IllegalStep(Exception):
 class Item:
     """One thumbnail in the making. `size` and `mtime_ns` are the original's, known after the look."""
 
-    __slots__ = ("deaths", "flavor", "lanes", "looks", "mtime_ns", "number", "outside_deaths", "path", "phase", "size")
+    __slots__ = (
+        "changes",
+        "deaths",
+        "flavor",
+        "lanes",
+        "lost_looks",
+        "mtime_ns",
+        "number",
+        "outside_deaths",
+        "path",
+        "phase",
+        "size",
+    )
 
     def __init__(self, number: int, path: bytes, flavor: Flavor) -> None:
         self.number = number
@@ -51,7 +63,7 @@ class Item:
         self.lanes: list[Lane[Item]] = []
         self.size = 0
         self.mtime_ns = 0
-        self.looks = self.deaths = self.outside_deaths = 0
+        self.changes = self.lost_looks = self.deaths = self.outside_deaths = 0
 
     @property
     def key(self) -> Key:
@@ -66,6 +78,6 @@ class Item:
         if phase not in _NEXT[self.phase]:
             raise IllegalStep(
                 f"item {self.number} ({about(self.path, self.flavor)}): {self.phase.name} to {phase.name} is no step: "
-                f"{self.looks} looks, {self.deaths} deaths, {len(self.lanes)} wishes"
+                f"{self.changes} changes, {self.deaths} deaths, {len(self.lanes)} wishes"
             )
         self.phase = phase

@@ -16,7 +16,9 @@ from .sentences import about
 from .wishes import Wishes
 
 #: A file that changes under our hands is looked at so many times before we say so.
-MAX_LOOKS: Final = 4
+MAX_CHANGES: Final = 4
+#: Scouts that may be lost over a file (they decode nothing, so it is hardly the file's fault).
+MAX_LOST_LOOKS: Final = 10
 #: Renderers that a file may take down before it is given up (one retry), and those killed by somebody else.
 MAX_DEATHS: Final = 2
 MAX_OUTSIDE_DEATHS: Final = 5
@@ -41,7 +43,6 @@ class Jobs:
             if not taken and rank <= Rank.HIGH:
                 most = most_urgent
             item.step(Phase.LOOKING)
-            item.looks += 1
             budget -= len(item.path) + 16
             taken.append(item)
         return taken
@@ -58,8 +59,19 @@ class Jobs:
         return item
 
     def look_again(self, item: Item, now: float) -> None:
-        """Its scout was lost, or the file changed: back to the look, or failed as ``stale`` after several."""
-        if item.looks >= MAX_LOOKS:
+        """Its scout was lost: back to the look. What is lost every time has failed."""
+        item.lost_looks += 1
+        if item.lost_looks >= MAX_LOST_LOOKS:
+            cause = f"{item.lost_looks} scouts were lost while they looked at it; see the daemon's log"
+            self.fail(item, ItemCode.INTERNAL, about(item.path, cause), now, source=None)
+            return
+        item.step(Phase.LOOK)
+        self._wishes.enqueue(item)
+
+    def changed(self, item: Item, now: float) -> None:
+        """The file is not what was looked at any more: back to the look, or failed as ``stale`` after several."""
+        item.changes += 1
+        if item.changes >= MAX_CHANGES:
             cause = "it changes all the time; try again when it stands still"
             self.fail(item, ItemCode.STALE, about(item.path, cause), now, source=None)
             return

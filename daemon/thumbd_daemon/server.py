@@ -151,7 +151,8 @@ class Server:
             if error.code in RETRYABLE_REQUESTS:
                 return refusal(error, message.id)
             answer = refusal(error, message.id)
-        session.remember(message.id, answer, now)
+        if not (isinstance(answer, Error) and answer.retryable):  # said again, it may end differently
+            session.remember(message.id, answer, now)
         return answer
 
     def _hello(self, routing: bytes, hello: Hello, now: float) -> None:

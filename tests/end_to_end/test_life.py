@@ -204,11 +204,12 @@ def test_ending_the_daemon_tells_a_large_batch_to_its_end_and_nobody_starts_anot
     paint_many(home.pictures, 1)
     for number in range(1, 9000):
         os.link(home.pictures / "0000.jpg", home.pictures / f"{number:04}.jpg")
-    home.daemon()
+    daemon = home.daemon()
     command = home.start("thumbd_client", "render", "--json", str(home.pictures))
     wait_for(lambda: thumbnails(home) > 5, "the first thumbnails")
     assert home.ctl("stop").status == 0
     assert command.wait(30) == 1
     out, _err = home.output(command)
     assert out.count('"state"') == 9000
+    assert daemon.wait(15) == 0
     assert not home.daemon_pids()

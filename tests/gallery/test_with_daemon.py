@@ -15,6 +15,7 @@ from thumbd_gallery.link import Daemon, Link
 from thumbd_gallery.order import Shown
 from thumbd_gallery.theme import Theme
 from thumbd_gallery.window import Window
+from thumbd_home import Home
 
 pytestmark = [
     pytest.mark.e2e,
@@ -24,31 +25,14 @@ pytestmark = [
 SLOW = 30_000  # ms
 
 
-def daemons(runtime: Path) -> list[int]:
-    """The daemons (by pid) that were started with this runtime folder, by this test alone."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            settings = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"thumbd_daemon" in words and b"XDG_RUNTIME_DIR=" + os.fsencode(runtime) in settings:
-            found.append(int(process.name))
-    return found
-
-
 @pytest.fixture
-def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    base = tmp_path_factory.mktemp("d")
-    for name in ("RUNTIME_DIR", "CACHE_HOME", "STATE_HOME", "CONFIG_HOME", "DATA_HOME"):
-        folder = base / name[:3].lower()
-        folder.mkdir(mode=0o700)
-        monkeypatch.setenv(f"XDG_{name}", str(folder))
+def runtime(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The home's folders are this process' own: the window starts its daemon there."""
+    for name, value in home.environ.items():
+        if name.startswith("XDG_"):
+            monkeypatch.setenv(name, value)
     monkeypatch.delenv("THUMBD_ENDPOINT", raising=False)
-    yield base / "run"
-    for pid in daemons(base / "run"):
-        os.kill(pid, signal.SIGTERM)
+    return home
 
 
 @pytest.fixture
@@ -65,7 +49,7 @@ def folder(tmp_path: Path) -> bytes:
 
 
 @pytest.fixture
-def window(qtbot: QtBot, runtime: Path, folder: bytes, theme: Theme) -> Iterator[Window]:
+def window(qtbot: QtBot, runtime: Home, folder: bytes, theme: Theme) -> Iterator[Window]:
     link = Link()
     link.start()
     made = Window(link, theme, folder)
@@ -94,10 +78,10 @@ def test_a_newcomer_sees_every_picture_and_why_one_is_missing(qtbot: QtBot, wind
     qtbot.waitUntil(lambda: window.pictures.get(ready.thumbnail) is not None, timeout=SLOW)
 
 
-def test_all_tiles_come_though_the_daemon_is_killed_in_mid_scroll(qtbot: QtBot, window: Window, runtime: Path) -> None:
+def test_all_tiles_come_though_the_daemon_is_killed_in_mid_scroll(qtbot: QtBot, window: Window, runtime: Home) -> None:
     qtbot.waitUntil(lambda: window.entries.listed, timeout=SLOW)
     window.grid.set_scroll(window.grid.layout_now.height)
-    killed = daemons(runtime)
+    killed = runtime.daemon_pids()
     assert killed
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
@@ -124,10 +108,10 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "thumbd_gallery", *words]
 
 
-def test_ctrl_c_in_the_terminal_closes_the_window_cleanly(runtime: Path, folder: bytes, qtbot: QtBot) -> None:
+def test_ctrl_c_in_the_terminal_closes_the_window_cleanly(runtime: Home, folder: bytes, qtbot: QtBot) -> None:
     with subprocess.Popen(command(os.fsdecode(folder)), stderr=subprocess.PIPE) as gallery:
         # The daemon it starts tells that its loop runs.
-        qtbot.waitUntil(lambda: bool(daemons(runtime)) and (runtime / "thumbd" / "v1.sock").exists(), timeout=SLOW)
+        qtbot.waitUntil(lambda: bool(runtime.daemon_pids()) and runtime.socket.exists(), timeout=SLOW)
         gallery.send_signal(signal.SIGINT)
         _, said = gallery.communicate(timeout=20)
     assert gallery.returncode == 0

@@ -13,7 +13,7 @@ from typing import Final
 
 from .. import channel
 from ..cache import Places
-from ..channel import Channel, Looked, Pong, Ready, Record
+from ..channel import MAX_RECORD, Channel, Looked, Pong, Ready, Record
 from ..child import control_socket
 from .listing import Listing
 from .looking import look
@@ -22,6 +22,9 @@ from .publishing import publish, remember_failure
 
 #: Results of a look are told in groups, and at least this often: cheap for hits, quick for what is slow.
 _GROUP: Final = 16
+#: A group is told when its sentences and paths have so many bytes: one more (a sentence about a path of 4 KiB may have
+#: 16) still fits the record, and so do its numbers.
+_GROUP_BYTES: Final = MAX_RECORD // 2
 
 
 class _Renderer:
@@ -95,13 +98,16 @@ class Scout:
 
     def _look(self, task: channel.Look) -> None:
         results: list[channel.Hit | channel.Miss | channel.NoUse] = []
-        left = len(task.files)
+        left, size = len(task.files), 0
         for number, path, flavor in task.files:
-            results.append(look(self._places, number, path, flavor))
+            result = look(self._places, number, path, flavor)
+            results.append(result)
+            if isinstance(result, channel.NoUse):
+                size += len(result.message.encode())
             left -= 1
-            if len(results) == _GROUP or not left:
+            if len(results) == _GROUP or size > _GROUP_BYTES or not left:
                 self._control.send(Looked(task.job, results, left))
-                results = []
+                results, size = [], 0
 
     def _publish(self, task: channel.Publish) -> None:
         renderer = self._renderers.get(task.renderer)

@@ -66,7 +66,8 @@ class Listing:
                 chunk.append(name)
                 size += len(name[0]) + len(name[2]) + 16
             full = size >= _CHUNK_BYTES or (self._first and len(chunk) >= _FIRST_NAMES)
-            if chunk and (full or time.monotonic() > until):
+            # Even without a name: whoever says nothing for long is taken for stuck in a file system.
+            if (chunk and full) or time.monotonic() > until:
                 self._first = False
                 return Found(self._task.job, chunk)
         if chunk:
@@ -98,6 +99,7 @@ class Listing:
                     self._skipped.append(f"{shown(path)} ({cause_of(error)})")
                 else:
                     self._failure = _why_not(self._task.path, error)
+            yield None
 
     def _take(self, entry: os.DirEntry[bytes], below: bytes, folders: list[bytes]) -> Name | None:
         if entry.name.startswith(b".") and not self._task.hidden:

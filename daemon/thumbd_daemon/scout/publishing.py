@@ -4,6 +4,7 @@ A reader sees the old file, none, or the new one, whatever dies when. What can't
 in the runtime folder, with a sentence that says why.
 """
 
+import contextlib
 import errno
 import itertools
 import os
@@ -26,8 +27,17 @@ def write_whole(target: bytes, data: bytes) -> None:
     try:
         _write(folder, target, data)
     except FileNotFoundError:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        _make_folders(folder)
         _write(folder, target, data)
+
+
+def _make_folders(folder: bytes) -> None:
+    """Make `folder` and what is missing above it, all of it 0700 (``os.makedirs`` would open those above to others)."""
+    parent = os.path.dirname(folder)
+    if not os.path.isdir(parent):
+        _make_folders(parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
 
 
 def _write(folder: bytes, target: bytes, data: bytes) -> None:
@@ -132,7 +142,8 @@ def make_room(folder: bytes, needed: int, limit: int = MAX_VOLATILE_BYTES) -> No
     for _mtime, size, path in files:
         if total <= limit:
             return
-        os.unlink(path)
+        with contextlib.suppress(FileNotFoundError):  # another scout makes room as well
+            os.unlink(path)
         total -= size
 
 

@@ -1,0 +1,88 @@
+"""Quick looks: which items a scout looks at together, and what its answers mean for them."""
+
+from typing import Final
+
+from thumbd_protocol.errors import ItemCode
+from thumbd_protocol.items import Source, State
+
+from . import channel
+from .batches import Outcome
+from .channel import MAX_RECORD, Look
+from .hands import Hands
+from .items import Item, Phase
+from .pool import Worker
+from .sentences import about
+
+#: Bytes of paths in one look, so that it fits a record with room for its other fields.
+_LOOK_BYTES: Final = MAX_RECORD - 8192
+
+
+class Looks:
+    """Looks under way: by task number, the items that its scout has not answered yet, by item number."""
+
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
+        self._tasks: dict[int, dict[int, Item]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def give(self, scout: Worker) -> bool:
+        """Let a free scout look at those whose turn it is; False when nobody waits."""
+        settings = self._hands.settings
+        items = self._hands.jobs.take_looks(settings.look_paths, settings.urgent_look_paths, _LOOK_BYTES)
+        if not items:
+            return False
+        number = self._hands.number()
+        self._tasks[number] = {item.number: item for item in items}
+        self._hands.to_scout(scout, Look(number, [(i.number, i.path, i.flavor) for i in items]), number)
+        return True
+
+    def answer(self, scout: Worker, record: channel.Looked) -> None:
+        """A scout has looked at some of them."""
+        now = self._hands.clock()
+        scout.deadline = now + self._hands.settings.scout_patience_s
+        items = self._tasks.get(record.job, {})
+        for result in record.results:
+            item = items.pop(result.task, None)
+            if item is not None and item.phase is Phase.LOOKING:
+                self._judge(item, result, now)
+        if record.left == 0:
+            self._hands.pool.finished(scout, now)
+            self._tasks.pop(record.job, None)
+
+    def lost(self, scout: Worker, number: int) -> bool:
+        """A scout is gone; True when it was looking. The first unanswered path is what it was stuck in, if we killed
+        it; those behind it go to another scout."""
+        items = self._tasks.pop(number, None)
+        if items is None:
+            return False
+        now = self._hands.clock()
+        left = [item for item in items.values() if item.phase is Phase.LOOKING]
+        if scout.killed_for is not None and left:
+            cause = "its file system does not answer; try again later"
+            stuck = left.pop(0)
+            self._hands.jobs.fail(stuck, ItemCode.UNREADABLE, about(stuck.path, cause), now, source=None)
+        for item in left:
+            self._hands.jobs.look_again(item, now)
+        return True
+
+    def _judge(self, item: Item, result: channel.Hit | channel.Miss | channel.NoUse, now: float) -> None:
+        if isinstance(result, channel.Miss):
+            self._hands.jobs.needs_render(item, result.size, result.mtime_ns)
+            return
+        item.size = result.size
+        if isinstance(result, channel.NoUse):
+            source = Source.CACHE if result.remembered else None
+            code = ItemCode(result.code) if result.code in set(ItemCode) else ItemCode.INTERNAL
+            self._hands.jobs.fail(item, code, result.message, now, source=source)
+            return
+        outcome = Outcome(
+            State.READY,
+            thumbnail=result.thumbnail,
+            width=result.width or None,
+            height=result.height or None,
+            source=Source.CACHE,
+            size=result.size,
+        )
+        self._hands.jobs.finish(item, outcome, now)

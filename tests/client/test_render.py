@@ -1,0 +1,162 @@
+"""A run's counting: each item once, all batches together."""
+
+import os
+from pathlib import Path
+
+import pytest
+import zmq
+
+from thumbd_client.connection import Connection
+from thumbd_client.render import NoDaemon, Run, Summary, together
+from thumbd_client.session import Connected, Disconnected, Event, Refused
+from thumbd_protocol.codec import encode
+from thumbd_protocol.items import Flavor, ItemUpdate, Progress, Source, State
+from thumbd_protocol.replies import Done, Error, Update
+from thumbd_protocol.requests import Submit
+
+EPOCH = b"8 bytes!"
+_CONTEXT: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+
+
+class Shown:
+    """What a run showed."""
+
+    def __init__(self) -> None:
+        self.items: list[ItemUpdate] = []
+        self.parts: list[Progress] = []
+        self.notes: list[str] = []
+
+    def item(self, item: ItemUpdate) -> None:
+        self.items.append(item)
+
+    def progress(self, progress: Progress) -> None:
+        self.parts.append(progress)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def close(self, summary: Summary) -> None:
+        raise AssertionError("a run does not close what shows it")
+
+
+class Scripted(Connection):
+    """A connection that is never made: its events are written down beforehand."""
+
+    def __init__(self) -> None:
+        super().__init__("test", autostart=False, context=_CONTEXT)
+        self.script: list[list[Event]] = []
+
+    def poll(self, timeout_s: float, also: object = None) -> list[Event]:
+        assert timeout_s > 0
+        return self.script.pop(0)
+
+    def asked(self) -> list[Submit]:
+        return [request for submits in self.session._batches.values() for request in submits]
+
+
+def update(*items: ItemUpdate, progress: list[Progress] | None = None) -> Update:
+    return Update(epoch=EPOCH, seq=1, items=list(items), progress=progress or [])
+
+
+def item(path: bytes, state: State = State.READY, source: Source | None = Source.RENDER) -> ItemUpdate:
+    return ItemUpdate(path, Flavor.LARGE, state, source=source, error="crashed" if state is State.FAILED else None)
+
+
+def done(batch: str, message: str | None = None) -> Done:
+    return Done(
+        epoch=EPOCH, seq=1, batch=batch, ready=0, failed=0, cancelled=0, quarantined=0, elapsed_ms=0, message=message
+    )
+
+
+def part(batch: str, count: int, total: int | None = 10, eta_ms: int | None = 100) -> Progress:
+    return Progress(batch, count, count, 0, 0, 1, 2, total, 5, 1.5, eta_ms)
+
+
+def a_run(*paths: bytes) -> tuple[Run, Scripted, Shown, list[str]]:
+    connection, shown = Scripted(), Shown()
+    run = Run(connection, shown)
+    run.ask(list(paths), Flavor.LARGE, recursive=True, hidden=False)
+    return run, connection, shown, [submit.batch or "" for submit in connection.asked()]
+
+
+def test_folders_are_batches_of_their_own_and_all_files_are_one(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).touch()
+    paths = [os.fsencode(tmp_path / name) for name in ("a.jpg", "b.jpg", "missing", ".")]
+    _run, connection, _shown, batches = a_run(*paths)
+    folders = [submit.folder for submit in connection.asked() if submit.folder is not None]
+    (files,) = [submit.items for submit in connection.asked() if submit.items is not None]
+    assert [folder.path for folder in folders] == [paths[2], paths[3]]
+    assert all(folder.recursive and not folder.hidden for folder in folders)
+    assert [one.path for one in files] == paths[:2]
+    assert len(set(batches)) == 3
+
+
+def test_an_item_told_twice_counts_once_and_only_its_final_state_counts() -> None:
+    run, connection, shown, (batch,) = a_run(b"/nowhere")
+    a, b = item(b"/a"), item(b"/b", State.FAILED)
+    connection.script = [
+        [update(ItemUpdate(b"/a", Flavor.LARGE, State.RENDERING)), update(a, a)],
+        [Disconnected("gone"), Connected(b"e", True, 1, "1")],
+        [update(a, b, item(b"/c", State.READY, Source.CACHE), item(b"/d", State.CANCELLED, None)), done(batch)],
+    ]
+    summary = run.follow()
+    assert (summary.total, summary.ready, summary.failed, summary.cancelled) == (4, 2, 1, 1)
+    assert (summary.cached, summary.rendered) == (1, 2)
+    assert [one.path for one in shown.items] == [b"/a", b"/b", b"/c", b"/d"]
+    assert [one.path for one in summary.failures] == [b"/b"]
+    assert not summary.good
+    assert len(shown.notes) == 2
+
+
+def test_each_update_is_processed_once() -> None:
+    run, connection, _shown, (batch,) = a_run(b"/nowhere")
+    connection.script = [[update(), update()], [done(batch)]]
+    run.follow()
+    connection.session.connected(0.0)
+    assert connection.session._processed == 0
+
+
+def test_a_folder_that_could_not_be_listed_is_a_problem_and_the_run_goes_on() -> None:
+    run, connection, _shown, batches = a_run(b"/nowhere", b"/elsewhere")
+    connection.script = [[done(batches[0], "/nowhere: there is no such folder")], [done(batches[1])]]
+    summary = run.follow()
+    assert summary.problems == ["/nowhere: there is no such folder"]
+    assert not summary.good
+    assert connection.script == []
+
+
+def test_a_run_whose_daemon_can_not_be_had_says_so() -> None:
+    run, connection, _shown, _batches = a_run(b"/nowhere")
+    connection.script = [[Refused("no daemon answers")]]
+    with pytest.raises(NoDaemon, match="no daemon answers"):
+        run.follow()
+
+
+def test_a_request_that_is_refused_ends_the_run_with_its_reason() -> None:
+    run, connection, _shown, _batches = a_run(b"/nowhere")
+    connection.script = [[Error(code="forbidden", message="not yours", retryable=False)]]
+    assert run.follow().problems == ["not yours"]
+
+
+def test_all_batches_counts_are_shown_as_one() -> None:
+    run, connection, shown, batches = a_run(b"/nowhere", b"/elsewhere")
+    one, other = batches
+    connection.script = [
+        [update(progress=[part(one, 3)]), update(progress=[part(other, 1)]), update(progress=[part(one, 4)])],
+        [done(one), done(other)],
+    ]
+    run.follow()
+    assert [progress.done for progress in shown.parts] == [3, 4, 5]
+    assert shown.parts[-1].total == 20
+
+
+def test_together_adds_up_and_knows_what_it_does_not_know() -> None:
+    both = together([part("a", 3, 10, 100), part("b", 4, 20, 900)])
+    assert (both.done, both.ready, both.cached, both.joined, both.bytes) == (7, 7, 2, 4, 10)
+    assert (both.total, both.eta_ms, both.rate) == (30, 900, 3.0)
+    unknown = together([part("a", 3, None, None), part("b", 4)])
+    assert (unknown.total, unknown.eta_ms) == (None, None)
+    nothing = together([])
+    assert (nothing.done, nothing.total, nothing.eta_ms) == (0, 0, 0)
+    assert encode(update(progress=[both]))

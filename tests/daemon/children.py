@@ -1,0 +1,41 @@
+"""A real scout as a child process, spoken to over its socket without the daemon's loop."""
+
+import os
+import socket
+import subprocess
+import sys
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from thumbd_daemon.channel import MAX_RECORD, FromScout, Record, encode
+
+
+class ScoutTalk:
+    """Start one, say and hear records; it is gone at the end of the ``with``."""
+
+    def __init__(self) -> None:
+        self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._sock.settimeout(30)
+        self._decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(FromScout)
+        with theirs:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "thumbd_daemon.scout", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=[theirs.fileno()],
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._sock.close()
+        self._child.wait(timeout=30)
+
+    def say(self, record: Record) -> None:
+        self._sock.send(encode(record))
+
+    def hear(self) -> Record | None:
+        """What it says next; None when it has gone."""
+        raw = self._sock.recv(MAX_RECORD)
+        return self._decoder.decode(raw) if raw else None

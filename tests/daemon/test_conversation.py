@@ -1,0 +1,190 @@
+"""The ROUTER with a real DEALER: what a client is told by a real desk, without children."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TypeVar
+
+import zmq
+
+from thumbd_daemon.desk import Desk
+from thumbd_daemon.jobs import Jobs
+from thumbd_daemon.listings import Listings
+from thumbd_daemon.server import Server
+from thumbd_daemon.wishes import Wishes
+from thumbd_protocol.codec import decode_reply, encode
+from thumbd_protocol.errors import RequestCode
+from thumbd_protocol.items import Flavor, Folder, Item, Priority
+from thumbd_protocol.replies import Accepted, Error, Ok, Pong, Welcome
+from thumbd_protocol.requests import ClientInfo, Hello, Message, Ping, Submit, Subscribe
+
+T = TypeVar("T")
+
+
+def ident(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def hello(session: bytes | None = None, protocol: tuple[int, int] = (1, 1)) -> Hello:
+    return Hello(
+        id=ident(1),
+        protocol=protocol,
+        client=ClientInfo("test", "1", 1),
+        capabilities=[],
+        credit=16,
+        heartbeat_ms=60_000,
+        session=session,
+    )
+
+
+def submit(number: int, *names: bytes, batch: str = "b") -> Submit:
+    return Submit(
+        id=ident(number), items=[Item(name, Flavor.LARGE) for name in names], priority=Priority.NORMAL, batch=batch
+    )
+
+
+class Line:
+    """A server at a socket, and clients that speak with it in turns."""
+
+    def __init__(self, folder: Path, capacity: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.wishes = Wishes(capacity, 0)
+        self.listings = Listings(self.loop.time)
+        desk = Desk(self.wishes, Jobs(self.wishes), self.listings, self.loop.time, lambda: False)
+        self.endpoint = f"ipc://{folder}/s"
+        self.server = Server(self.endpoint, desk, self._flush)
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._dealers: list[zmq.Socket[bytes]] = []
+
+    def _flush(self) -> None:
+        self.loop.call_soon(lambda: self.server.flush(self.loop.time()))
+
+    def client(self) -> "zmq.Socket[bytes]":
+        dealer = self.context.socket(zmq.DEALER)
+        dealer.setsockopt(zmq.LINGER, 0)
+        dealer.connect(self.endpoint)
+        self._dealers.append(dealer)
+        return dealer
+
+    async def ask(self, dealer: "zmq.Socket[bytes]", message: Message | list[bytes]) -> Message:
+        """Say something and wait for what is answered."""
+        dealer.send_multipart(encode(message) if isinstance(message, Message) else message)
+        readable = asyncio.Event()
+        self.loop.add_reader(dealer.FD, readable.set)
+        try:
+            async with asyncio.timeout(30):
+                while not dealer.poll(0):
+                    readable.clear()
+                    await readable.wait()
+        finally:
+            self.loop.remove_reader(dealer.FD)
+        return decode_reply(dealer.recv_multipart())
+
+    def close(self) -> None:
+        self.server.close()
+        for dealer in self._dealers:
+            dealer.close(linger=0)
+        self.context.term()
+
+
+def talk(folder: Path, what: Callable[[Line], Coroutine[None, None, T]], capacity: int = 100) -> T:
+    async def conversation() -> T:
+        line = Line(folder, capacity)
+        try:
+            return await what(line)
+        finally:
+            line.close()
+
+    return asyncio.run(conversation())
+
+
+def code(message: Message) -> str:
+    assert isinstance(message, Error)
+    return message.code
+
+
+def test_nothing_is_done_before_hello_and_a_broken_message_costs_nobody_their_session(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        assert code(await line.ask(dealer, Ping(id=ident(2)))) == "no_session"
+        assert code(await line.ask(dealer, [b"TH2", b"\x80"])) == "bad_version"
+        assert code(await line.ask(dealer, hello(protocol=(2, 3)))) == "bad_version"
+        assert isinstance(await line.ask(dealer, hello()), Welcome)
+        assert code(await line.ask(dealer, [b"TH1", b"\xc1"])) == "bad_frame"
+        assert code(await line.ask(dealer, [b"TH1"])) == "bad_frame"
+        assert isinstance(await line.ask(dealer, Ping(id=ident(2))), Pong)
+
+    talk(tmp_path, what)
+
+
+def test_a_chunk_that_was_refused_for_want_of_room_is_taken_when_it_is_said_again(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        assert isinstance(await line.ask(dealer, submit(2, b"/a", b"/b")), Accepted)
+        refused = await line.ask(dealer, submit(3, b"/c", batch="c"))
+        assert isinstance(refused, Error)
+        assert (refused.code, refused.retryable, refused.room) == (RequestCode.QUEUE_FULL, True, 0)
+        assert refused.retry_after_ms is not None
+        line.wishes.cancel("b", line.loop.time())
+        assert isinstance(await line.ask(dealer, submit(3, b"/c", batch="c")), Accepted)
+
+    talk(tmp_path, what, capacity=2)
+
+
+def test_the_same_request_said_twice_has_one_effect_and_the_same_answer(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        unnamed = Submit(id=ident(2), items=[Item(b"/a", Flavor.LARGE)], priority=Priority.NORMAL)
+        first = await line.ask(dealer, unnamed)
+        assert isinstance(first, Accepted)
+        assert await line.ask(dealer, unnamed) == first
+        assert list(line.wishes.batches) == [first.batch]
+
+    talk(tmp_path, what)
+
+
+def test_a_topic_is_subscribed_by_text_and_by_bytes(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        topics: list[str | bytes] = ["folder:/f", b"folder:/\xff"]
+        for number, topic in enumerate(topics):
+            assert isinstance(await line.ask(dealer, Subscribe(id=ident(9 + number), topics=[topic])), Ok)
+        assert len(line.listings) == 2
+        assert code(await line.ask(dealer, Subscribe(id=ident(20), topics=["folder:relative"]))) == "bad_field"
+        assert code(await line.ask(dealer, Subscribe(id=ident(21), topics=["mine"]))) == "not_supported"
+
+    talk(tmp_path, what)
+
+
+def test_a_client_that_says_hello_again_while_its_folder_is_listed_gets_all_of_it(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        welcome = await line.ask(dealer, hello())
+        assert isinstance(welcome, Welcome)
+        folder = Submit(id=ident(2), folder=Folder(b"/f", Flavor.LARGE), priority=Priority.NORMAL, batch="b")
+        await line.ask(dealer, folder)
+        await line.ask(dealer, hello(welcome.session))
+        accepted = await line.ask(dealer, folder)
+        assert isinstance(accepted, Accepted)
+        assert accepted.total is None
+        assert line.wishes.batches["b"].listing
+        assert len(line.listings) == 1
+
+    talk(tmp_path, what)
+
+
+def test_another_client_with_the_session_of_one_that_is_gone_takes_its_place(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        first, second = line.client(), line.client()
+        welcome = await line.ask(first, hello())
+        assert isinstance(welcome, Welcome)
+        await line.ask(first, submit(2, b"/a"))
+        assert isinstance(await line.ask(second, hello(welcome.session)), Welcome)
+        assert len(line.server.sessions) == 1
+        assert not line.wishes.items
+        assert code(await line.ask(first, Ping(id=ident(3)))) == "no_session"
+
+    talk(tmp_path, what)

@@ -1,0 +1,107 @@
+"""Whose turn it is."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thumbd_daemon.lanes import Schedule, Stage
+from thumbd_protocol.items import Rank
+
+
+def everything(schedule: Schedule[str], stage: Stage = Stage.LOOK, least: Rank = Rank.BACKGROUND) -> list[str]:
+    taken = []
+    while (turn := schedule.take(stage, least)) is not None:
+        taken.append(turn[0])
+    return taken
+
+
+def always(thing: str, stage: Stage) -> bool:
+    return bool(thing) and stage in Stage
+
+
+def test_the_more_urgent_lane_is_emptied_first() -> None:
+    schedule: Schedule[str] = Schedule(always)
+    later = schedule.open(b"a", Rank.NORMAL)
+    now = schedule.open(b"b", Rank.CRITICAL)
+    for name in "12":
+        later.push(Stage.LOOK, "later" + name)
+        now.push(Stage.LOOK, "now" + name)
+    assert everything(schedule) == ["now1", "now2", "later1", "later2"]
+
+
+def test_clients_of_one_rank_take_turns_however_much_each_has() -> None:
+    schedule: Schedule[str] = Schedule(always)
+    big, small = schedule.open(b"big", Rank.NORMAL), schedule.open(b"small", Rank.NORMAL)
+    for n in range(4):
+        big.push(Stage.LOOK, f"big{n}")
+    small.push(Stage.LOOK, "small0")
+    assert everything(schedule) == ["big0", "small0", "big1", "big2", "big3"]
+
+
+def test_a_clients_own_lanes_go_in_the_order_of_their_opening() -> None:
+    schedule: Schedule[str] = Schedule(always)
+    first, second = schedule.open(b"a", Rank.NORMAL), schedule.open(b"a", Rank.NORMAL)
+    second.push(Stage.LOOK, "second")
+    first.push(Stage.LOOK, "first")
+    assert everything(schedule) == ["first", "second"]
+
+
+def test_nothing_less_urgent_than_asked_for_is_given() -> None:
+    schedule: Schedule[str] = Schedule(always)
+    schedule.open(b"a", Rank.LOW).push(Stage.LOOK, "low")
+    assert schedule.take(Stage.LOOK, Rank.HIGH) is None
+    assert schedule.take(Stage.LOOK, Rank.LOW) == ("low", Rank.LOW)
+
+
+def test_what_no_longer_waits_is_passed_over() -> None:
+    waiting = {"b"}
+    schedule: Schedule[str] = Schedule(lambda thing, _stage: thing in waiting)
+    lane = schedule.open(b"x", Rank.NORMAL)
+    for thing in "abc":
+        lane.push(Stage.LOOK, thing)
+    assert everything(schedule) == ["b"]
+
+
+def test_the_stages_are_queues_of_their_own() -> None:
+    schedule: Schedule[str] = Schedule(always)
+    lane = schedule.open(b"x", Rank.NORMAL)
+    lane.push(Stage.RENDER, "render")
+    assert schedule.take(Stage.LOOK) is None
+    assert everything(schedule, Stage.RENDER) == ["render"]
+
+
+def test_a_closed_lane_gives_nothing_and_closing_it_twice_does_no_harm() -> None:
+    schedule: Schedule[str] = Schedule(always)
+    gone, stays = schedule.open(b"x", Rank.NORMAL), schedule.open(b"x", Rank.NORMAL)
+    gone.push(Stage.LOOK, "gone")
+    stays.push(Stage.LOOK, "stays")
+    schedule.close(gone)
+    schedule.close(gone)
+    assert everything(schedule) == ["stays"]
+
+
+def test_those_before_a_thing_are_counted_by_rank_and_place() -> None:
+    schedule: Schedule[str] = Schedule(always)
+    urgent, later = schedule.open(b"a", Rank.HIGH), schedule.open(b"b", Rank.LOW)
+    for thing in "123":
+        later.push(Stage.LOOK, thing)
+    urgent.push(Stage.LOOK, "urgent")
+    assert schedule.waiting_before("urgent", Stage.LOOK) == 0
+    assert schedule.waiting_before("3", Stage.LOOK) == 3
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.sampled_from(list(Rank))), max_size=40))
+def test_everything_is_given_once_in_order_of_rank_and_each_client_in_its_own_order(
+    pushed: list[tuple[bytes, Rank]],
+) -> None:
+    schedule: Schedule[int] = Schedule(lambda _thing, _stage: True)
+    lanes = {(client, rank): schedule.open(client, rank) for client, rank in set(pushed)}
+    for number, key in enumerate(pushed):
+        lanes[key].push(Stage.RENDER, number)
+    turns = []
+    while (turn := schedule.take(Stage.RENDER)) is not None:
+        turns.append(turn)
+    assert sorted(number for number, _rank in turns) == list(range(len(pushed)))
+    assert [rank for _number, rank in turns] == sorted(rank for _client, rank in pushed)
+    for key in lanes:
+        own = [number for number, _rank in turns if pushed[number] == key]
+        assert own == sorted(own)

@@ -1,0 +1,479 @@
+"""Who wants what, and what becomes of it: situations."""
+
+import pytest
+
+from thumbd_daemon.batches import Outcome
+from thumbd_daemon.items import IllegalStep, Item, Key, Phase
+from thumbd_daemon.jobs import MAX_CHANGES, MAX_DEATHS, MAX_LOST_LOOKS, MAX_OUTSIDE_DEATHS, Jobs
+from thumbd_daemon.wishes import Ended, QueueFull, Told, Wishes
+from thumbd_protocol.errors import ItemCode
+from thumbd_protocol.items import Flavor, Priority, Source, State
+from thumbd_protocol.requests import Focus
+
+A, B = b"session a", b"session b"
+NOW = 50.0
+READY = Outcome(State.READY, thumbnail=b"/t.png", source=Source.RENDER)
+
+
+def key(name: str) -> Key:
+    return (b"/" + name.encode(), Flavor.LARGE)
+
+
+def keys(names: str) -> list[Key]:
+    return [key(name) for name in names]
+
+
+class House:
+    """Wishes and jobs, with the words for what happens in a test."""
+
+    def __init__(self, capacity: int = 1000, reserve: int = 100) -> None:
+        self.wishes = Wishes(capacity, reserve)
+        self.jobs = Jobs(self.wishes)
+
+    def submit(self, session: bytes, names: str, ident: str = "b", **rest: bool | Priority) -> None:
+        priority = rest.get("priority", Priority.NORMAL)
+        assert isinstance(priority, Priority)
+        self.wishes.submit(
+            session,
+            ident,
+            keys(names),
+            priority,
+            NOW,
+            more=bool(rest.get("more")),
+            listing=bool(rest.get("listing")),
+        )
+
+    def focus(self, session: bytes, generation: int, visible: str, near: str = "", view: str = "v") -> None:
+        self.wishes.focus(
+            session,
+            Focus(
+                view=view,
+                generation=generation,
+                flavor=Flavor.LARGE,
+                visible=[path for path, _ in keys(visible)],
+                near=[path for path, _ in keys(near)],
+            ),
+        )
+
+    def looks(self, most: int = 100) -> list[Item]:
+        return self.jobs.take_looks(most, most, 1 << 20)
+
+    def names(self, items: list[Item]) -> str:
+        return "".join(item.path[1:].decode() for item in items)
+
+    def render(self) -> Item:
+        """The next item, looked at and missed, in a renderer."""
+        for item in self.looks():
+            self.jobs.needs_render(item, 10, 20)
+        found = self.jobs.take_render()
+        assert found is not None
+        return found
+
+    def finish(self, item: Item) -> None:
+        if item.phase is Phase.RENDERING:
+            item.step(Phase.PUBLISHING)
+        self.jobs.finish(item, READY, NOW)
+
+    def finish_all(self) -> None:
+        while self.wishes.items:
+            self.finish(self.render())
+
+    def told(self, session: bytes) -> list[tuple[str, State]]:
+        """Final states told to a session, in order."""
+        return [
+            (one.update.path[1:].decode(), one.update.state)
+            for one in self.wishes.news
+            if isinstance(one, Told) and one.session == session and one.update.state.final
+        ]
+
+    def ended(self, session: bytes) -> list[str]:
+        return [one.end.batch for one in self.wishes.news if isinstance(one, Ended) and one.session == session]
+
+
+# -- batches ----------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_told_item_by_item_and_then_its_end() -> None:
+    house = House()
+    house.submit(A, "xy")
+    house.finish_all()
+    assert house.told(A) == [("x", State.READY), ("y", State.READY)]
+    assert house.ended(A) == ["b"]
+    assert isinstance(house.wishes.news[-1], Ended)
+    assert not house.wishes.items
+
+
+def test_an_empty_batch_ends_at_once() -> None:
+    house = House()
+    house.submit(A, "")
+    assert house.ended(A) == ["b"]
+
+
+def test_a_batch_is_a_set_said_again_it_adds_what_is_missing_alone() -> None:
+    house = House()
+    house.submit(A, "xx")
+    house.submit(A, "xy")
+    house.finish_all()
+    assert house.told(A) == [("x", State.READY), ("y", State.READY)]
+    assert house.ended(A) == ["b"]
+    house.submit(A, "xy")
+    assert house.ended(A) == ["b"]
+    assert not house.wishes.items
+
+
+def test_a_batch_with_more_to_come_does_not_end_before_its_last_chunk() -> None:
+    house = House()
+    house.submit(A, "x", more=True)
+    house.finish_all()
+    assert house.ended(A) == []
+    house.submit(A, "y")
+    house.finish_all()
+    assert house.ended(A) == ["b"]
+
+
+def test_a_folder_ends_when_it_is_listed_and_all_that_was_found_is_done() -> None:
+    house = House()
+    house.submit(A, "", listing=True)
+    house.wishes.found("b", keys("xy"), NOW)
+    house.finish_all()
+    assert house.ended(A) == []
+    house.wishes.listed("b", "unreadable", "half of it", NOW)
+    (end,) = [one.end for one in house.wishes.news if isinstance(one, Ended)]
+    assert (end.ready, end.error, end.message) == (2, "unreadable", "half of it")
+
+
+def test_a_name_that_a_listing_tells_twice_is_one_item() -> None:
+    # A folder that changes while it is read may do so, and so does one whose scout was lost.
+    house = House()
+    house.submit(A, "", listing=True)
+    house.wishes.found("b", keys("xx"), NOW)
+    house.wishes.found("b", keys("xy"), NOW)
+    house.wishes.listed("b", None, None, NOW)
+    house.finish_all()
+    assert house.told(A) == [("x", State.READY), ("y", State.READY)]
+    assert house.ended(A) == ["b"]
+
+
+def test_work_is_shared_and_each_session_is_told() -> None:
+    house = House()
+    house.submit(A, "x", "one")
+    house.submit(B, "x", "two")
+    item = house.render()
+    assert house.jobs.take_render() is None
+    house.finish(item)
+    assert house.told(A) == house.told(B) == [("x", State.READY)]
+    assert (house.ended(A), house.ended(B)) == (["one"], ["two"])
+    assert house.wishes.batches["two"].joined == 1
+
+
+def test_a_session_with_an_item_in_two_batches_is_told_of_it_once_and_of_both_ends() -> None:
+    house = House()
+    house.submit(A, "x", "one")
+    house.submit(A, "x", "two")
+    house.finish_all()
+    assert house.told(A) == [("x", State.READY)]
+    assert house.ended(A) == ["one", "two"]
+
+
+def test_a_batch_that_ended_begins_again_for_a_session_that_was_not_told() -> None:
+    house = House()
+    house.submit(A, "x")
+    house.finish_all()
+    house.submit(B, "x")
+    house.finish_all()
+    assert house.told(B) == [("x", State.READY)]
+    assert house.ended(B) == ["b"]
+    assert house.ended(A) == ["b"]
+
+
+@pytest.mark.xfail(strict=True, reason="what a batch had settled before a session joined it is not told to that one")
+def test_a_session_that_joins_an_open_batch_is_told_of_what_was_done_before() -> None:
+    house = House()
+    house.submit(A, "xy")
+    house.finish(house.render())
+    house.submit(B, "xy")
+    house.finish_all()
+    assert sorted(house.told(B)) == [("x", State.READY), ("y", State.READY)]
+
+
+def test_a_chunk_without_room_is_refused_whole_and_what_is_found_never_is() -> None:
+    house = House(capacity=5, reserve=2)
+    house.submit(A, "x")
+    with pytest.raises(QueueFull) as full:
+        house.submit(A, "yzw", "c")
+    assert full.value.room == 2
+    assert "c" not in house.wishes.batches
+    assert len(house.wishes.items) == 1
+    house.submit(B, "", "folder", listing=True)
+    house.wishes.found("folder", keys("1234567"), NOW)
+    assert len(house.wishes.items) == 8
+    assert house.wishes.room() == 0
+    house.focus(B, 1, "f")  # what is on screen is never refused
+    assert key("f") in house.wishes.items
+
+
+def test_a_cancelled_batch_tells_each_item_and_its_end_and_drops_what_nobody_else_wants() -> None:
+    house = House()
+    house.submit(A, "xyz", "one")
+    running = house.render()
+    house.submit(B, "y", "two")
+    assert house.wishes.cancel("one", NOW) == (1, 1, 1)
+    assert sorted(house.told(A)) == [(name, State.CANCELLED) for name in "xyz"]
+    assert house.ended(A) == ["one"]
+    assert set(house.wishes.items) == {running.key, key("y")}
+    house.finish(running)  # its result is good for the cache, and told to nobody
+    house.finish_all()
+    assert house.told(B) == [("y", State.READY)]
+    assert len(house.told(A)) == 3
+
+
+def test_a_folder_that_is_cancelled_while_it_is_listed_ends() -> None:
+    house = House()
+    house.submit(A, "", listing=True)
+    house.wishes.found("b", keys("x"), NOW)
+    house.wishes.cancel("b", NOW)
+    assert house.ended(A) == ["b"]
+    house.wishes.found("b", keys("y"), NOW)  # the scout had it on its tongue
+    house.wishes.listed("b", None, None, NOW)
+    assert not house.wishes.items
+    assert house.ended(A) == ["b"]
+
+
+def test_items_cancelled_by_name_leave_the_batches_of_this_session_alone() -> None:
+    house = House()
+    house.submit(A, "xy", "one")
+    house.submit(B, "x", "two")
+    assert house.wishes.cancel_items(A, [key("x"), key("nobody's")], NOW) == (0, 0, 1)
+    assert house.told(A) == [("x", State.CANCELLED)]
+    house.finish_all()
+    assert house.told(B) == [("x", State.READY)]
+    assert house.told(A) == [("x", State.CANCELLED), ("y", State.READY)]
+    assert house.ended(A) == ["one"]
+
+
+def test_what_a_session_alone_wanted_goes_with_it() -> None:
+    house = House()
+    house.submit(A, "xy", "one")
+    house.submit(B, "y", "two")
+    house.focus(A, 1, "z")
+    running = house.render()
+    house.wishes.close_session(A)
+    assert "one" not in house.wishes.batches
+    house.finish_all() if running.key not in house.wishes.items else house.finish(running)
+    house.finish_all()
+    assert house.told(B) == [("y", State.READY)]
+    assert not house.wishes.items
+
+
+def test_a_batch_of_two_sessions_lives_on_when_one_goes() -> None:
+    house = House()
+    house.submit(A, "x")
+    house.submit(B, "x")
+    house.wishes.close_session(A)
+    house.finish_all()
+    assert house.told(A) == []
+    assert house.ended(B) == ["b"]
+
+
+def test_only_so_many_ended_batches_are_remembered() -> None:
+    house = House()
+    for n in range(300):
+        house.submit(A, "x", f"b{n}")
+        house.finish_all()
+    assert len(house.wishes.batches) == 256
+    assert "b0" not in house.wishes.batches
+    assert "b299" in house.wishes.batches
+
+
+# -- focus ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_on_screen_comes_first_then_what_is_near_then_batches() -> None:
+    house = House()
+    house.submit(A, "b")
+    house.focus(B, 1, "v", "n")
+    assert house.names(house.looks()) == "vnb"
+
+
+def test_the_newest_generation_of_a_view_wins_and_older_ones_are_dropped() -> None:
+    house = House()
+    house.focus(A, 5, "new")
+    house.focus(A, 5, "same")
+    house.focus(A, 4, "old")
+    assert house.names(house.looks()) == "new"
+
+
+def test_what_left_the_screen_is_dropped_without_a_word_unless_a_batch_wants_it() -> None:
+    house = House()
+    house.submit(A, "y")
+    house.focus(A, 1, "xy")
+    house.focus(A, 2, "z")
+    assert set(house.wishes.items) == set(keys("yz"))
+    assert house.told(A) == []
+    assert house.names(house.looks()) == "zy"
+
+
+def test_an_item_scrolled_from_near_to_visible_becomes_critical() -> None:
+    house = House()
+    house.focus(A, 1, "", "x")
+    house.focus(B, 1, "y")
+    house.focus(A, 2, "x")
+    house.finish_all()
+    assert {one.critical for one in house.wishes.news if isinstance(one, Told)} == {True}
+
+
+def test_a_result_is_told_each_time_its_item_enters_the_focus_and_not_while_it_stays() -> None:
+    house = House()
+    house.focus(A, 1, "x")
+    house.finish_all()
+    assert house.told(A) == [("x", State.READY)]
+    house.focus(A, 2, "xy")
+    assert set(house.wishes.items) == {key("y")}
+    house.finish_all()
+    house.focus(A, 3, "y")
+    house.focus(A, 4, "xy")
+    house.finish_all()
+    assert house.told(A) == [("x", State.READY), ("y", State.READY), ("x", State.READY)]
+
+
+def test_a_view_that_shows_another_flavor_asks_for_all_again() -> None:
+    house = House()
+    house.focus(A, 1, "x")
+    house.finish_all()
+    house.wishes.focus(A, Focus(view="v", generation=2, flavor=Flavor.NORMAL, visible=[b"/x"], near=[]))
+    assert set(house.wishes.items) == {(b"/x", Flavor.NORMAL)}
+
+
+def test_two_views_of_a_session_do_not_disturb_each_other() -> None:
+    house = House()
+    house.focus(A, 1, "xy", view="left")
+    house.focus(A, 1, "xz", view="right")
+    house.focus(A, 2, "", view="left")
+    assert set(house.wishes.items) == set(keys("xz"))
+    house.finish_all()
+    assert sorted(house.told(A)) == [("x", State.READY), ("z", State.READY)]
+
+
+def test_a_path_both_visible_and_near_is_visible() -> None:
+    house = House()
+    house.focus(A, 1, "x", "x")
+    house.finish_all()
+    assert [one.critical for one in house.wishes.news if isinstance(one, Told)] == [True, True]
+
+
+def test_who_looks_at_an_item_hears_that_it_is_being_rendered_a_batch_does_not() -> None:
+    house = House()
+    house.focus(A, 1, "x")
+    house.submit(B, "x")
+    house.render()
+    told = [(one.session, one.update.state) for one in house.wishes.news if isinstance(one, Told)]
+    assert told == [(A, State.RENDERING)]
+
+
+def test_a_session_whose_batch_item_is_on_its_screen_hears_of_it_once_and_urgently() -> None:
+    house = House()
+    house.submit(A, "x")
+    house.focus(A, 1, "x")
+    house.finish_all()
+    finals = [one for one in house.wishes.news if isinstance(one, Told) and one.update.state.final]
+    assert [(one.session, one.critical) for one in finals] == [(A, True)]
+
+
+# -- looks, renders, deaths -------------------------------------------------------------------------------------
+
+
+def test_a_look_takes_fewer_paths_when_the_first_is_on_screen_and_no_more_bytes_than_fit() -> None:
+    house = House()
+    house.submit(A, "".join(map(chr, range(0x100, 0x140))))
+    assert len(house.jobs.take_looks(40, 3, 1 << 20)) == 40
+    house.focus(A, 1, "abcdef")
+    assert len(house.jobs.take_looks(40, 3, 1 << 20)) == 3
+    assert len(house.jobs.take_looks(40, 40, 1)) == 1
+    assert house.jobs.take_looks(40, 40, 0) == []
+
+
+def test_a_file_that_always_changes_is_told_as_stale_after_several_looks() -> None:
+    house = House()
+    house.submit(A, "x")
+    for _ in range(MAX_CHANGES):
+        house.jobs.changed(house.render(), NOW)
+    assert house.told(A) == [("x", State.FAILED)]
+    assert house.jobs.totals["failed:stale"] == 1
+
+
+def test_scouts_that_are_killed_over_a_good_file_do_not_make_it_stale() -> None:
+    house = House()
+    house.submit(A, "x")
+    for lost in range(MAX_LOST_LOOKS):
+        assert house.told(A) == [], lost
+        (item,) = house.looks()
+        house.jobs.look_again(item, NOW)
+    assert house.told(A) == [("x", State.FAILED)]
+    assert house.jobs.totals["failed:internal"] == 1
+
+
+def test_a_file_that_kills_two_renderers_has_failed() -> None:
+    house = House()
+    house.submit(A, "x")
+    for death in range(MAX_DEATHS):
+        again = house.jobs.died(house.render(), ItemCode.CRASHED, "SIGSEGV", NOW, outside=False)
+        assert again is (death + 1 < MAX_DEATHS)
+    (told,) = [one.update for one in house.wishes.news if isinstance(one, Told)]
+    assert (told.state, told.error, told.retryable) == (State.FAILED, "crashed", True)
+    assert told.message == "/x: SIGSEGV"
+
+
+def test_a_file_whose_renderers_others_killed_gets_more_tries() -> None:
+    house = House()
+    house.submit(A, "x")
+    for _ in range(MAX_OUTSIDE_DEATHS - 1):
+        assert house.jobs.died(house.render(), ItemCode.CRASHED, "SIGKILL", NOW, outside=True)
+    assert not house.jobs.died(house.render(), ItemCode.CRASHED, "SIGKILL", NOW, outside=True)
+
+
+def test_a_second_try_comes_one_priority_later() -> None:
+    house = House()
+    house.submit(A, "x", "one", priority=Priority.HIGH)
+    item = house.render()
+    house.submit(B, "y", "two", priority=Priority.HIGH)
+    house.submit(B, "z", "three", priority=Priority.LOW)
+    house.jobs.died(item, ItemCode.CRASHED, "boom", NOW, outside=False)
+    order = [house.render() for _ in range(3)]
+    assert house.names(order) == "yxz"
+
+
+def test_a_second_try_outlives_the_session_it_was_queued_for() -> None:
+    house = House()
+    house.submit(A, "x", "one", priority=Priority.HIGH)
+    house.submit(B, "xy", "two")
+    x, y = house.render(), house.render()
+    assert house.names([x, y]) == "xy"
+    house.jobs.died(x, ItemCode.CRASHED, "boom", NOW, outside=False)
+    house.wishes.close_session(A)
+    house.finish(y)
+    house.finish(house.render())
+    assert house.told(B) == [("y", State.READY), ("x", State.READY)]
+
+
+def test_a_second_try_that_nobody_waits_for_any_more_is_not_made() -> None:
+    house = House()
+    house.submit(A, "x")
+    item = house.render()
+    house.wishes.cancel("b", NOW)
+    house.jobs.died(item, ItemCode.CRASHED, "boom", NOW, outside=False)
+    assert not house.wishes.items
+
+
+def test_a_step_that_the_table_does_not_allow_tells_the_story() -> None:
+    item = Item(7, b"/x", Flavor.LARGE)
+    with pytest.raises(IllegalStep, match=r"item 7 .*/x.*LOOK to PUBLISHING"):
+        item.step(Phase.PUBLISHING)
+
+
+def test_status_says_how_many_wait_before_it() -> None:
+    house = House()
+    house.submit(A, "xyz")
+    status = house.jobs.status(house.wishes.items[key("z")])
+    assert (status.state, status.position, status.attempts) == (State.QUEUED, 2, 0)
+    item = house.render()
+    assert house.jobs.status(item).state is State.RENDERING

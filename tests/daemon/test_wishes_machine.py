@@ -1,0 +1,271 @@
+"""Several sessions, batches, views, deaths and goings in any order: nothing is lost and nothing is told twice."""
+
+from collections import Counter
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from thumbd_daemon.batches import Outcome
+from thumbd_daemon.items import Item, Key, Phase
+from thumbd_daemon.jobs import Jobs
+from thumbd_daemon.wishes import Ended, QueueFull, Told, Wishes
+from thumbd_protocol.errors import ItemCode
+from thumbd_protocol.items import Flavor, Priority, State
+from thumbd_protocol.requests import Focus
+
+SESSIONS = [b"a", b"b", b"c"]
+BATCHES = ["one", "two", "three"]
+KEYS: list[Key] = [(b"/%d" % n, Flavor.LARGE) for n in range(6)]
+PATHS = [path for path, _flavor in KEYS]
+READY = Outcome(State.READY, thumbnail=b"/t.png", size=1)
+
+key_lists = st.lists(st.sampled_from(KEYS), max_size=5)
+path_lists = st.lists(st.sampled_from(PATHS), max_size=4)
+
+
+class WishesMachine(RuleBasedStateMachine):
+    """The model: for each session, in which batches it still waits for which items. A batch is joined by others only
+    while none of its items has ended (the rest is another test's matter)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wishes = Wishes(capacity=14, reserve=4)
+        self.jobs = Jobs(self.wishes)
+        self.now = 10.0
+        self.looking: list[Item] = []
+        self.rendering: list[Item] = []
+        self.publishing: list[Item] = []
+        self.generation = 0
+        #: (session, batch) → the items that it must still be told.
+        self.owed: dict[tuple[bytes, str], set[Key]] = {}
+        #: (session, batch) → how many ends it must still be told.
+        self.ends: dict[tuple[bytes, str], int] = {}
+        self.more: dict[str, bool] = {}
+        self.heard: Counter[tuple[bytes, Key]] = Counter()
+        self.due: Counter[tuple[bytes, Key]] = Counter()
+
+    # -- what sessions do -------------------------------------------------------------------------------------
+
+    @rule(
+        session=st.sampled_from(SESSIONS),
+        ident=st.sampled_from(BATCHES),
+        keys=key_lists,
+        priority=st.sampled_from(list(Priority)),
+        more=st.booleans(),
+        listing=st.booleans(),
+    )
+    def submit(
+        self, session: bytes, ident: str, keys: list[Key], priority: Priority, more: bool, listing: bool
+    ) -> None:
+        batch = self.wishes.batches.get(ident)
+        if batch is not None and session not in batch.sessions and batch.ended is None and batch.done:
+            return
+        before = set(batch.members) if batch is not None else set()
+        again = batch is not None and batch.ended is not None and session not in batch.sessions
+        if again:
+            before = set()
+        try:
+            self.wishes.submit(session, ident, keys, priority, self.now, more=more, listing=listing)
+        except QueueFull:
+            assert self.wishes.batches.get(ident) is batch
+            return
+        batch = self.wishes.batches[ident]
+        new = set(keys) - before
+        assert set(batch.members) == before | set(keys)
+        for one in batch.sessions:
+            owed = self.owed.setdefault((one, ident), set())
+            owed |= new
+            if one == session:
+                owed |= {key for key, pending in batch.members.items() if pending}
+        self.hear()
+
+    @rule(ident=st.sampled_from(BATCHES), keys=key_lists)
+    def a_folder_is_listed_on(self, ident: str, keys: list[Key]) -> None:
+        batch = self.wishes.batches.get(ident)
+        if batch is not None and batch.listing:
+            for session in batch.sessions:
+                self.owed[session, ident] |= set(keys) - set(batch.members)
+        self.wishes.found(ident, keys, self.now)
+
+    @rule(ident=st.sampled_from(BATCHES), error=st.sampled_from([None, "not_found"]))
+    def a_folder_is_listed_to_its_end(self, ident: str, error: str | None) -> None:
+        self.wishes.listed(ident, error, error, self.now)
+        self.hear()
+
+    @rule(
+        session=st.sampled_from(SESSIONS),
+        view=st.sampled_from(["v", "w"]),
+        visible=path_lists,
+        near=path_lists,
+        flavor=st.sampled_from([Flavor.LARGE, Flavor.LARGE, Flavor.NORMAL]),
+        older=st.booleans(),
+    )
+    def focus(
+        self, session: bytes, view: str, visible: list[bytes], near: list[bytes], flavor: Flavor, older: bool
+    ) -> None:
+        self.generation += 1
+        generation = max(0, self.generation - 5) if older else self.generation
+        self.wishes.focus(session, Focus(view=view, generation=generation, flavor=flavor, visible=visible, near=near))
+        self.hear()
+
+    @rule(ident=st.sampled_from(BATCHES))
+    def cancel(self, ident: str) -> None:
+        if ident in self.wishes.batches:
+            pending = sum(self.wishes.batches[ident].members.values())
+            assert sum(self.wishes.cancel(ident, self.now)) == pending
+            assert self.wishes.batches[ident].ended is not None
+            self.hear()
+
+    @rule(session=st.sampled_from(SESSIONS), keys=key_lists)
+    def cancel_items(self, session: bytes, keys: list[Key]) -> None:
+        self.wishes.cancel_items(session, keys, self.now)
+        self.hear()
+
+    @rule(session=st.sampled_from(SESSIONS))
+    def close(self, session: bytes) -> None:
+        self.wishes.close_session(session)
+        self.owed = {key: owed for key, owed in self.owed.items() if key[0] != session}
+        assert not any(session in batch.sessions for batch in self.wishes.batches.values())
+
+    # -- what children do -------------------------------------------------------------------------------------
+
+    @rule(most=st.integers(1, 4))
+    def look(self, most: int) -> None:
+        self.looking += self.jobs.take_looks(most, most, 1 << 16)
+
+    @precondition(lambda self: self.looking)
+    @rule(data=st.data(), how=st.sampled_from(["hit", "miss", "no use", "again"]))
+    def a_look_is_answered(self, data: st.DataObject, how: str) -> None:
+        item = self.looking.pop(data.draw(st.integers(0, len(self.looking) - 1)))
+        match how:
+            case "hit":
+                self.jobs.finish(item, READY, self.now)
+            case "miss":
+                self.jobs.needs_render(item, 5, 6)
+            case "no use":
+                self.jobs.fail(item, ItemCode.NOT_FOUND, "gone", self.now, source=None)
+            case _:
+                self.jobs.look_again(item, self.now)
+        self.hear()
+
+    @rule()
+    def render(self) -> None:
+        item = self.jobs.take_render()
+        if item is not None:
+            self.rendering.append(item)
+        self.hear()
+
+    @precondition(lambda self: self.rendering)
+    @rule(data=st.data(), how=st.sampled_from(["rendered", "failed", "died", "killed", "stale", "changed", "refused"]))
+    def a_render_ends(self, data: st.DataObject, how: str) -> None:
+        item = self.rendering.pop(data.draw(st.integers(0, len(self.rendering) - 1)))
+        match how:
+            case "rendered" | "refused":
+                item.step(Phase.PUBLISHING)
+                self.publishing.append(item)
+            case "failed":
+                self.jobs.fail(item, ItemCode.MEMORY, "too much", self.now, source=None)
+            case "died" | "killed":
+                self.jobs.died(item, ItemCode.CRASHED, "boom", self.now, outside=how == "killed")
+            case "stale":
+                self.jobs.changed(item, self.now)
+            case _:
+                self.jobs.render_again(item)
+        self.hear()
+
+    @precondition(lambda self: self.publishing)
+    @rule(lost=st.booleans())
+    def a_picture_is_published(self, lost: bool) -> None:
+        item = self.publishing.pop()
+        if lost:
+            self.jobs.render_again(item)
+        else:
+            self.jobs.finish(item, READY, self.now)
+        self.hear()
+
+    @rule()
+    def time_passes(self) -> None:
+        self.now += 0.3
+
+    # -- what must hold ---------------------------------------------------------------------------------------
+
+    def hear(self) -> None:
+        """Take the news; nobody is told what they are not owed, or an end before its items."""
+        news, self.wishes.news = self.wishes.news, []
+        for one in news:
+            if isinstance(one, Told) and one.update.state.final:
+                key = (one.update.path, one.update.flavor)
+                for (session, ident), owed in self.owed.items():
+                    batch = self.wishes.batches.get(ident)
+                    settled = batch is None or not batch.members.get(key, False)
+                    if session == one.session and settled:
+                        owed.discard(key)
+            elif isinstance(one, Ended):
+                owed = self.owed.get((one.session, one.end.batch), set())
+                assert not owed, f"{one.session!r} was told the end of {one.end.batch} before {owed}"
+                batch = self.wishes.batches.get(one.end.batch)
+                assert batch is None or batch.ended is not None
+                self.ends[one.session, one.end.batch] = self.ends.get((one.session, one.end.batch), 0) + 1
+
+    @invariant()
+    def counts_add_up(self) -> None:
+        for batch in self.wishes.batches.values():
+            progress = batch.progress(self.now)
+            pending = sum(batch.members.values())
+            assert progress.done == len(batch.members) - pending
+            assert progress.done == progress.ready + progress.failed + progress.cancelled
+            assert progress.total is None or progress.done <= progress.total == len(batch.members)
+            assert batch.ended is None or batch.complete or batch.more  # said again with "more" when it had ended
+            assert batch.ended is not None or not batch.complete
+            assert progress.rate >= 0
+            assert progress.eta_ms is None or progress.eta_ms >= 0
+            for key, waits in batch.members.items():
+                if waits:
+                    assert batch.lane in self.wishes.items[key].lanes
+
+    @invariant()
+    def every_open_item_is_wanted_or_under_way(self) -> None:
+        busy = {id(item) for item in (*self.looking, *self.rendering, *self.publishing)}
+        for key, item in self.wishes.items.items():
+            assert item.key == key
+            assert item.phase is not Phase.DONE
+            assert item.lanes or id(item) in busy, f"{item.path!r} is kept for nobody"
+            assert len(item.lanes) == len({id(lane) for lane in item.lanes})
+            if item.phase not in (Phase.LOOK, Phase.RENDER):
+                assert id(item) in busy
+
+    def teardown(self) -> None:
+        """Worked to the end, nothing is left that waits, and everybody has been told everything."""
+        for item in self.looking:
+            self.jobs.needs_render(item, 1, 2)
+        for item in self.rendering:
+            self.jobs.render_again(item)
+        for item in self.publishing:
+            self.jobs.finish(item, READY, self.now)
+        for _ in range(200):
+            for item in self.jobs.take_looks(9, 9, 1 << 16):
+                self.jobs.needs_render(item, 1, 2)
+            found = self.jobs.take_render()
+            if found is None:
+                break
+            found.step(Phase.PUBLISHING)
+            self.jobs.finish(found, READY, self.now)
+        assert not self.wishes.items, f"these wait for ever: {list(self.wishes.items)}"
+        for ident, batch in list(self.wishes.batches.items()):
+            batch.more = False
+            self.wishes.listed(ident, None, None, self.now)
+            if batch.ended is None:
+                self.wishes.submit(
+                    next(iter(batch.sessions)), ident, [], Priority.NORMAL, self.now, more=False, listing=False
+                )
+            assert batch.ended is not None
+        self.hear()
+        assert not any(self.owed.values())
+        for ident, batch in self.wishes.batches.items():
+            for session in batch.sessions:
+                assert self.ends.get((session, ident), 0) >= 1
+
+
+TestAnythingInAnyOrder = WishesMachine.TestCase
+TestAnythingInAnyOrder.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
