@@ -17,7 +17,8 @@ from thumbd_protocol.limits import MAX_BLOB_BYTES, MAX_FRAME_BYTES
 
 from . import __version__
 from .autostart import Finder
-from .session import Disconnected, Event, Refused, Session
+from .events import Disconnected, Event, Refused
+from .session import Session
 
 #: Pause between two looks for a daemon that does not accept yet, in seconds.
 _PROBE_S = 0.03

@@ -13,8 +13,9 @@ from thumbd_protocol.requests import Batches, Shutdown
 from . import __version__
 from .connection import Connection
 from .doctor import examine
+from .events import Connected, Disconnected, Refused
 from .render import NoDaemon, Run, Show
-from .session import Connected, Disconnected, Refused, new_id
+from .session import new_id
 from .show import Json, Plain, in_words
 
 EXIT_FAILED = 1

@@ -16,7 +16,8 @@ from thumbd_protocol.items import Flavor, Folder, Item, ItemUpdate, Priority, Pr
 from thumbd_protocol.replies import Done, Error, Notice, Update
 
 from .connection import Connection
-from .session import Connected, Disconnected, Event, Refused, new_id
+from .events import Connected, Disconnected, Event, Refused
+from .session import new_id
 
 
 class NoDaemon(Exception):

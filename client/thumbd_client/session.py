@@ -8,7 +8,6 @@ the same ids, so nothing that was accepted is ever lost by a crash on the other 
 import os
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from thumbd_protocol.codec import decode_reply, encode, encoded_size
 from thumbd_protocol.errors import ProtocolError, RequestCode
@@ -30,33 +29,7 @@ from thumbd_protocol.requests import (
     Unsubscribe,
 )
 
-
-@dataclass(frozen=True)
-class Connected:
-    """The daemon has said welcome; `fresh` when it is another start of the daemon than before."""
-
-    epoch: bytes
-    fresh: bool
-    server_pid: int
-    server_version: str
-
-
-@dataclass(frozen=True)
-class Disconnected:
-    """The daemon is away; what was asked stays asked. `reason` is a sentence."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """No daemon can be had, or this one can't be talked to; `reason` is a sentence."""
-
-    reason: str
-
-
-#: What a caller hears: the daemon's messages as they are, and the coming and going of the connection.
-Event = Message | Connected | Disconnected | Refused
+from .events import Connected, Event, Refused
 
 #: Bytes of a submit's items, well below the bound of a request.
 _CHUNK_BYTES = MAX_REQUEST_BYTES - (64 << 10)

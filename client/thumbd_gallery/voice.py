@@ -17,7 +17,7 @@ import zmq
 from PyQt6.QtCore import QObject, QThread, pyqtSignal
 
 from thumbd_client.connection import Connection, Phase
-from thumbd_client.session import Connected, Disconnected, Event, Refused
+from thumbd_client.events import Connected, Disconnected, Event, Refused
 from thumbd_protocol.replies import Done, Notice, Snapshot, Update
 
 from .model import Listing

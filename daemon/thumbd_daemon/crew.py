@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from . import channel
+from . import records
 from .cache import Places
-from .channel import Attach, Detach, Record, Setup
 from .pool import Kind, Pool, State, Worker
+from .records import Attach, Detach, Record, Setup
 from .worker_handle import Exit, WorkerHandle
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class Crew:
 
     def _start_scout(self) -> WorkerHandle:
         return WorkerHandle(
-            "thumbd_daemon.scout", channel.FromScout, (), on_record=self._on_record, on_exit=self._on_exit
+            "thumbd_daemon.scout", records.FromScout, (), on_record=self._on_record, on_exit=self._on_exit
         )
 
     def _start_renderer(self, serial: int) -> WorkerHandle:
@@ -136,7 +136,7 @@ class Crew:
             fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
             handle = WorkerHandle(
                 "thumbd_daemon.renderer",
-                channel.FromRenderer,
+                records.FromRenderer,
                 (near.fileno(), memory),
                 on_record=self._on_record,
                 on_exit=self._on_exit,
@@ -160,7 +160,7 @@ class Crew:
     def _on_record(self, handle: WorkerHandle, record: Record) -> None:
         assert self.foreman is not None
         worker = self._worker(handle)
-        if isinstance(record, channel.Ready):
+        if isinstance(record, records.Ready):
             if worker.state is State.STARTING:
                 self._pool.ready(worker, self._clock())
                 self.foreman.ready(worker)

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .channel import Record
 from .crew import Crew
 from .jobs import Jobs
 from .pool import Pool, Worker
+from .records import Record
 from .settings import Settings
 
 

@@ -46,7 +46,7 @@ class Item:
         "deaths",
         "flavor",
         "lanes",
-        "lost_looks",
+        "lost_scouts",
         "mtime_ns",
         "number",
         "outside_deaths",
@@ -63,7 +63,7 @@ class Item:
         self.lanes: list[Lane[Item]] = []
         self.size = 0
         self.mtime_ns = 0
-        self.changes = self.lost_looks = self.deaths = self.outside_deaths = 0
+        self.changes = self.lost_scouts = self.deaths = self.outside_deaths = 0
 
     @property
     def key(self) -> Key:

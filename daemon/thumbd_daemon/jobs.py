@@ -18,7 +18,7 @@ from .wishes import Wishes
 #: A file that changes under our hands is looked at so many times before we say so.
 MAX_CHANGES: Final = 4
 #: Scouts that may be lost over a file (they decode nothing, so it is hardly the file's fault).
-MAX_LOST_LOOKS: Final = 10
+MAX_LOST_SCOUTS: Final = 10
 #: Renderers that a file may take down before it is given up (one retry), and those killed by somebody else.
 MAX_DEATHS: Final = 2
 MAX_OUTSIDE_DEATHS: Final = 5
@@ -60,13 +60,7 @@ class Jobs:
 
     def look_again(self, item: Item, now: float) -> None:
         """Its scout was lost: back to the look. What is lost every time has failed."""
-        item.lost_looks += 1
-        if item.lost_looks >= MAX_LOST_LOOKS:
-            cause = f"{item.lost_looks} scouts were lost while they looked at it; see the daemon's log"
-            self.fail(item, ItemCode.INTERNAL, about(item.path, cause), now, source=None)
-            return
-        item.step(Phase.LOOK)
-        self._wishes.enqueue(item)
+        self._after_a_loss(item, Phase.LOOK, now)
 
     def changed(self, item: Item, now: float) -> None:
         """The file is not what was looked at any more: back to the look, or failed as ``stale`` after several."""
@@ -84,9 +78,17 @@ class Jobs:
         item.step(Phase.RENDER)
         self._wishes.enqueue(item)
 
-    def render_again(self, item: Item) -> None:
-        """Its source never reached a renderer, or its pixels were lost: once more, at its old place."""
-        item.step(Phase.RENDER)
+    def render_again(self, item: Item, now: float) -> None:
+        """Its source never reached a renderer: once more, at its old place. What is lost every time has failed."""
+        self._after_a_loss(item, Phase.RENDER, now)
+
+    def _after_a_loss(self, item: Item, phase: Phase, now: float) -> None:
+        item.lost_scouts += 1
+        if item.lost_scouts >= MAX_LOST_SCOUTS:
+            cause = f"{item.lost_scouts} scouts were lost over it; see the daemon's log"
+            self.fail(item, ItemCode.INTERNAL, about(item.path, cause), now, source=None)
+            return
+        item.step(phase)
         self._wishes.enqueue(item)
 
     def died(self, item: Item, code: ItemCode, cause: str, now: float, *, outside: bool) -> bool:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from thumbd_protocol.items import Entry, EntryKind, Flavor
 
-from .channel import Continue, Found, List, Listed, Record, StopListing
+from .records import Continue, Found, List, Listed, Record, StopListing
 from .sentences import about
 from .sessions import Session
 from .wishes import Wishes

@@ -5,12 +5,13 @@ from typing import Final
 from thumbd_protocol.errors import ItemCode
 from thumbd_protocol.items import Source, State
 
-from . import channel
+from . import records
 from .batches import Outcome
-from .channel import MAX_RECORD, Look
+from .channel import MAX_RECORD
 from .hands import Hands
 from .items import Item, Phase
 from .pool import Worker
+from .records import Look
 from .sentences import about
 
 #: Bytes of paths in one look, so that it fits a record with room for its other fields.
@@ -38,7 +39,7 @@ class Looks:
         self._hands.to_scout(scout, Look(number, [(i.number, i.path, i.flavor) for i in items]), number)
         return True
 
-    def answer(self, scout: Worker, record: channel.Looked) -> None:
+    def answer(self, scout: Worker, record: records.Looked) -> None:
         """A scout has looked at some of them."""
         now = self._hands.clock()
         scout.deadline = now + self._hands.settings.scout_patience_s
@@ -67,12 +68,12 @@ class Looks:
             self._hands.jobs.look_again(item, now)
         return True
 
-    def _judge(self, item: Item, result: channel.Hit | channel.Miss | channel.NoUse, now: float) -> None:
-        if isinstance(result, channel.Miss):
+    def _judge(self, item: Item, result: records.Hit | records.Miss | records.NoUse, now: float) -> None:
+        if isinstance(result, records.Miss):
             self._hands.jobs.needs_render(item, result.size, result.mtime_ns)
             return
         item.size = result.size
-        if isinstance(result, channel.NoUse):
+        if isinstance(result, records.NoUse):
             source = Source.CACHE if result.remembered else None
             code = ItemCode(result.code) if result.code in set(ItemCode) else ItemCode.INTERNAL
             self._hands.jobs.fail(item, code, result.message, now, source=source)

@@ -12,13 +12,13 @@ from typing import Final
 from thumbd_protocol.errors import PERMANENT_FAILURES, ItemCode
 from thumbd_protocol.items import FLAVOR_EDGE, Source, State
 
-from . import channel
+from . import records
 from .batches import Outcome
-from .channel import Expect, Mark, Open, Publish, Record, Rendered
 from .formats import mime_of
 from .hands import Hands
 from .items import Item, Phase
 from .pool import Kind, Worker
+from .records import Expect, Mark, Open, Publish, Record, Rendered
 from .sentences import about
 from .verdicts import DEADLINE, Verdict, lie_in, of_death, of_kill, of_refusal
 from .worker_handle import Exit
@@ -139,7 +139,7 @@ class Renders:
     def rendered(self, renderer: Worker, number: int, record: Record) -> None:
         """A renderer has answered."""
         task = self._tasks.get(number)
-        if isinstance(task, Making) and isinstance(record, Rendered | channel.NotRendered):
+        if isinstance(task, Making) and isinstance(record, Rendered | records.NotRendered):
             self._made(renderer, number, task, record)
 
     def scouted(self, number: int, record: Record) -> None:
@@ -147,13 +147,13 @@ class Renders:
         task = self._tasks.get(number)
         if isinstance(task, Making):
             self._scouted(number, task, record)
-        elif isinstance(task, Marking) and isinstance(record, channel.Marked):
+        elif isinstance(task, Marking) and isinstance(record, records.Marked):
             if record.message:
                 log.warning("%s", record.message)
             del self._tasks[number]
             self._fail(task.item, task.verdict)
 
-    def _made(self, renderer: Worker, number: int, task: Making, record: Rendered | channel.NotRendered) -> None:
+    def _made(self, renderer: Worker, number: int, task: Making, record: Rendered | records.NotRendered) -> None:
         """A renderer has answered: publish the pixels, or remember the failure."""
         if task.answer is not None:
             log.warning("renderer %d answered twice: dropped", renderer.serial)
@@ -182,21 +182,21 @@ class Renders:
     def _scouted(self, number: int, task: Making, record: Record) -> None:
         """A scout has opened the source, or published the pixels, or could not."""
         now, item = self._hands.clock(), task.item
-        if isinstance(record, channel.Opened):
+        if isinstance(record, records.Opened):
             task.opener = None
-        elif isinstance(record, channel.OpenFailed) and task.answer is not None:
+        elif isinstance(record, records.OpenFailed) and task.answer is not None:
             task.opener = None
             self._kill(task.renderer, "it answered before it had its source")
-        elif isinstance(record, channel.OpenFailed):
+        elif isinstance(record, records.OpenFailed):
             del self._tasks[number]
             self._hands.pool.finished(task.renderer, now)
             if record.code == ItemCode.STALE:
                 self._hands.jobs.changed(item, now)
             elif record.changed:
-                self._hands.jobs.render_again(item)
+                self._hands.jobs.render_again(item, now)
             else:
                 self._fail_in_words(item, record.code, record.message)
-        elif isinstance(record, channel.Published) and task.answer is not None:
+        elif isinstance(record, records.Published) and task.answer is not None:
             del self._tasks[number]
             self._hands.pool.finished(task.renderer, now)
             outcome = Outcome(
@@ -210,7 +210,7 @@ class Renders:
                 size=item.size,
             )
             self._hands.jobs.finish(item, outcome, now)
-        elif isinstance(record, channel.PublishFailed):
+        elif isinstance(record, records.PublishFailed):
             del self._tasks[number]
             self._hands.pool.finished(task.renderer, now)
             self._fail_in_words(item, record.code, record.message)
@@ -277,7 +277,7 @@ class Renders:
             self._fail_in_words(task.item, ItemCode.UNREADABLE, about(task.item.path, cause))
         else:
             # Whether the source reached the renderer is not known; a new number makes it drop it if it did.
-            self._hands.jobs.render_again(task.item)
+            self._hands.jobs.render_again(task.item, self._hands.clock())
 
     def _give_up(self, number: int, task: Making) -> None:
         del self._tasks[number]

@@ -117,18 +117,26 @@ class Server:
             if isinstance(message, Hello):
                 self._hello(routing, message, now)
                 return
-            if session is None:
-                asked = message.id if isinstance(message, Request) else None
-                raise ProtocolError(RequestCode.NO_SESSION, "say hello first (was the daemon restarted?)", asked)
         except ProtocolError as error:
-            log.info("refused a message: %s: %s", error.code, error.message)
-            answer = refusal(error, None)
-            if session is None:
-                self._send_now(routing, encode(answer))
-            else:
-                session.outbox.answer(answer)
+            self._refuse(routing, session, error)
             return
-        self._serve(session, message, now)
+        if session is None:
+            asked = message.id if isinstance(message, Request) else None
+            self._refuse(routing, None, ProtocolError(RequestCode.NO_SESSION, "", asked, "?"))
+        else:
+            self._serve(session, message, now)
+
+    def _refuse(self, routing: bytes, session: Session | None, error: ProtocolError) -> None:
+        """Say what was wrong; to somebody who has not said hello, nothing else is."""
+        if session is None and error.kind not in (None, "hello"):
+            text = "say hello first (was the daemon restarted?)"
+            error = ProtocolError(RequestCode.NO_SESSION, text, error.reply_to)
+        log.info("refused a message: %s: %s", error.code, error.message)
+        answer = refusal(error, None)
+        if session is None:
+            self._send_now(routing, encode(answer))
+        else:
+            session.outbox.answer(answer)
 
     def _serve(self, session: Session, message: Message, now: float) -> None:
         if isinstance(message, Credit):

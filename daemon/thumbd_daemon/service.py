@@ -22,6 +22,7 @@ from .desk import Desk
 from .items import Phase
 from .jobs import Jobs
 from .listings import Listings
+from .news import Ended, Moved, Told
 from .notify import notify
 from .pool import Kind, Pool
 from .sentences import about
@@ -29,7 +30,7 @@ from .server import Answering, Server
 from .sessions import Session
 from .settings import Settings
 from .shutdown import Ladder, Rung
-from .wishes import Ended, Moved, Told, Wishes
+from .wishes import Wishes
 from .work import Work
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,8 @@ class Service:
             self._timer.cancel()
             self._timer = None
         if self._ladder.rung < Rung.ASKING:
+            if self._ladder.ending:
+                self._end_waiting()  # what came back because its child died meanwhile
             self._work.check_time()
             self._crew.fill()
             self._work.give(only_finish=self._ladder.ending)
@@ -146,9 +149,10 @@ class Service:
 
     def _set_timer(self) -> None:
         now = self._clock()
-        times = [self._pool.next_deadline(now), self._server.due(now), self._ladder.deadline, self._idle_until()]
-        oldest = self._listings.oldest()
-        times.append(oldest + self._settings.scout_patience_s if oldest is not None else None)
+        times = [self._server.due(now), self._ladder.deadline, self._idle_until()]
+        if self._ladder.rung < Rung.ASKING:
+            oldest = self._listings.oldest()
+            times += [self._pool.next_deadline(now), oldest and oldest + self._settings.scout_patience_s]
         known = [at for at in times if at is not None]
         if known and not self._turn_set:
             self._timer = self._loop.call_at(max(min(known), now + 0.001), self._soon)
@@ -211,6 +215,11 @@ class Service:
         for ident in list(self._wishes.batches):
             self._listings.stop_batch(ident)
             self._wishes.listed(ident, ItemCode.SHUTDOWN, "the daemon was shut down while it listed the folder", now)
+        self._end_waiting()
+
+    def _end_waiting(self) -> None:
+        """What waits for a child will not get one any more."""
+        now = self._clock()
         cause = "the daemon was shut down before its turn came; ask again"
         for item in list(self._wishes.items.values()):
             if item.phase in (Phase.LOOK, Phase.LOOKING, Phase.RENDER):

@@ -6,9 +6,9 @@ from typing import Final
 
 from thumbd_protocol.errors import ItemCode
 
-from .channel import NotRendered, Rendered
 from .formats import MIME
 from .png import MODES
+from .records import NotRendered, Rendered
 
 #: Signals that a broken decoder brings upon its process; any other came from outside.
 _FAULTS: Final = frozenset(

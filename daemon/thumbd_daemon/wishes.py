@@ -11,9 +11,10 @@ from typing import Final
 from thumbd_protocol.items import Flavor, ItemUpdate, Priority, Rank, State
 from thumbd_protocol.requests import Focus
 
-from .batches import Batch, BatchEnd, Outcome
+from .batches import Batch, Outcome
 from .items import STAGE, Item, Key, Phase
 from .lanes import Lane, Schedule, Stage
+from .news import Ended, Moved, News, Told
 
 #: Finished batches that are remembered for ``batches`` and ``status``.
 _MAX_ENDED: Final = 256
@@ -29,34 +30,6 @@ class View:
     visible: Lane[Item]
     near: Lane[Item]
     members: set[bytes] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class Told:
-    """`session` is to hear of an item; `critical` when it is on its screen."""
-
-    session: bytes
-    update: ItemUpdate
-    critical: bool
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A batch's counts have changed."""
-
-    session: bytes
-    batch: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A batch has ended."""
-
-    session: bytes
-    end: BatchEnd
-
-
-News = Told | Moved | Ended
 
 
 class QueueFull(Exception):

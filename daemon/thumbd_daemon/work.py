@@ -7,14 +7,14 @@ not work on is late and is dropped. What a task is about is the business of ``lo
 import logging
 from collections.abc import Callable
 
-from . import channel
-from .channel import Record
+from . import records
 from .crew import Crew
 from .hands import Hands
 from .jobs import Jobs
 from .listings import Listings
 from .looks import Looks
 from .pool import Kind, Pool, Worker
+from .records import Record
 from .renders import Renders
 from .settings import Settings
 from .verdicts import DEADLINE
@@ -75,7 +75,7 @@ class Work:
 
     def answer(self, worker: Worker, record: Record) -> None:
         """A child said something."""
-        if isinstance(record, channel.Found | channel.Listed):
+        if isinstance(record, records.Found | records.Listed):
             self._listings.on_record(record)
             return
         number = getattr(record, "job", None)
@@ -83,7 +83,7 @@ class Work:
             log.warning("%s %d answered %r, which nobody asked: dropped", worker.kind, worker.serial, record)
         elif worker.kind is Kind.RENDERER:
             self._renders.rendered(worker, number, record)
-        elif isinstance(record, channel.Looked):
+        elif isinstance(record, records.Looked):
             self._looks.answer(worker, record)
         else:
             self._pool.finished(worker, self._clock())

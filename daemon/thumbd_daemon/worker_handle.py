@@ -16,7 +16,8 @@ from typing import Final
 
 import msgspec
 
-from .channel import MAX_RECORD, Record, encode
+from .channel import MAX_RECORD, encode
+from .records import Record
 from .verdicts import signal_name
 
 #: So much of a child's last words on stderr is kept, in bytes.

@@ -79,12 +79,12 @@ def _decode(frames: Sequence[bytes], table: Mapping[str, type[Message]], limit: 
         raise ProtocolError(RequestCode.BAD_FIELD, "the map has no text `type`", reply_to)
     cls = table.get(kind)
     if cls is None:
-        raise ProtocolError(RequestCode.UNKNOWN_TYPE, f"no message has the type '{kind[:80]}'", reply_to)
+        raise ProtocolError(RequestCode.UNKNOWN_TYPE, f"no message has the type '{kind[:80]}'", reply_to, kind)
     try:
         # `bytes` as a builtin: else msgspec would take a text for base64.
         return msgspec.convert(value, cls, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
-        raise ProtocolError(RequestCode.BAD_FIELD, f"{kind}: {error}", reply_to) from error
+        raise ProtocolError(RequestCode.BAD_FIELD, f"{kind}: {error}", reply_to, kind) from error
 
 
 def decode_request(frames: Sequence[bytes]) -> Message:

@@ -68,11 +68,13 @@ def item_retryable(code: ItemCode) -> bool:
 class ProtocolError(Exception):
     """A message that is not understood; said back to its sender as an ``error``.
 
-    ``code`` is what is wrong, ``reply_to`` the id of the request if it could still be read (16 bytes).
+    ``code`` is what is wrong, ``reply_to`` the id of the request (16 bytes) and ``kind`` its type, if those could still
+    be read.
     """
 
-    def __init__(self, code: RequestCode, message: str, reply_to: bytes | None = None) -> None:
+    def __init__(self, code: RequestCode, message: str, reply_to: bytes | None = None, kind: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.reply_to = reply_to
+        self.kind = kind

@@ -1,6 +1,7 @@
 """The daemon's half of a conversation, spoken by a test: what the client said, and what is said to it."""
 
-from thumbd_client.session import Event, Session
+from thumbd_client.events import Event
+from thumbd_client.session import Session
 from thumbd_protocol.codec import decode_request, encode
 from thumbd_protocol.items import Flavor, ItemUpdate, State
 from thumbd_protocol.replies import Accepted, Done, Error, Pong, ServerInfo, Update, Welcome

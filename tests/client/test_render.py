@@ -7,8 +7,8 @@ import pytest
 import zmq
 
 from thumbd_client.connection import Connection
+from thumbd_client.events import Connected, Disconnected, Event, Refused
 from thumbd_client.render import NoDaemon, Run, Summary, together
-from thumbd_client.session import Connected, Disconnected, Event, Refused
 from thumbd_protocol.codec import encode
 from thumbd_protocol.items import Flavor, ItemUpdate, Progress, Source, State
 from thumbd_protocol.replies import Done, Error, Update

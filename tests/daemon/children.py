@@ -9,7 +9,8 @@ from typing import Self
 
 import msgspec
 
-from thumbd_daemon.channel import MAX_RECORD, FromScout, Record, encode
+from thumbd_daemon.channel import MAX_RECORD, encode
+from thumbd_daemon.records import FromScout, Record
 
 
 class ScoutTalk:

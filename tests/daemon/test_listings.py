@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from thumbd_daemon.channel import Continue, Found, List, Listed, Record, StopListing
 from thumbd_daemon.listings import BatchListing, Listings, TopicListing
 from thumbd_daemon.outbox import Outbox
+from thumbd_daemon.records import Continue, Found, List, Listed, Record, StopListing
 from thumbd_daemon.sessions import Session
 from thumbd_daemon.wishes import Wishes
 from thumbd_protocol.items import Flavor, Priority

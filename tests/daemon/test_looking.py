@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from thumbd_daemon.cache import Original, Places, failure_text, thumbnail_text
-from thumbd_daemon.channel import MAX_RECORD, Hit, Look, Looked, Miss, NoUse, Setup, encode
+from thumbd_daemon.channel import MAX_RECORD, encode
 from thumbd_daemon.png import encode_empty
+from thumbd_daemon.records import Hit, Look, Looked, Miss, NoUse, Setup
 from thumbd_daemon.scout.looking import look
 
 from .children import ScoutTalk

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from thumbd_daemon.cache import Places
-from thumbd_daemon.channel import Hit, Mark, NoUse, Publish, Published, PublishFailed
+from thumbd_daemon.records import Hit, Mark, NoUse, Publish, Published, PublishFailed
 from thumbd_daemon.renderer.recipe import sub_filtered
 from thumbd_daemon.scout.looking import look
 from thumbd_daemon.scout.publishing import make_room, publish, remember_failure, write_whole

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from thumbd_daemon.channel import Found, List, Listed, encode
+from thumbd_daemon.channel import encode
+from thumbd_daemon.records import Found, List, Listed
 from thumbd_daemon.scout.listing import Listing
 
 from .pixels import gradient, saved

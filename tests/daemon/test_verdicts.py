@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thumbd_daemon.channel import NotRendered, Rendered
+from thumbd_daemon.records import NotRendered, Rendered
 from thumbd_daemon.verdicts import DEADLINE, lie_in, of_death, of_kill, of_refusal
 from thumbd_daemon.worker_handle import Exit
 from thumbd_protocol.errors import ItemCode

@@ -4,8 +4,9 @@ import pytest
 
 from thumbd_daemon.batches import Outcome
 from thumbd_daemon.items import IllegalStep, Item, Key, Phase
-from thumbd_daemon.jobs import MAX_CHANGES, MAX_DEATHS, MAX_LOST_LOOKS, MAX_OUTSIDE_DEATHS, Jobs
-from thumbd_daemon.wishes import Ended, QueueFull, Told, Wishes
+from thumbd_daemon.jobs import MAX_CHANGES, MAX_DEATHS, MAX_LOST_SCOUTS, MAX_OUTSIDE_DEATHS, Jobs
+from thumbd_daemon.news import Ended, Told
+from thumbd_daemon.wishes import QueueFull, Wishes
 from thumbd_protocol.errors import ItemCode
 from thumbd_protocol.items import Flavor, Priority, Source, State
 from thumbd_protocol.requests import Focus
@@ -404,7 +405,7 @@ def test_a_file_that_always_changes_is_told_as_stale_after_several_looks() -> No
 def test_scouts_that_are_killed_over_a_good_file_do_not_make_it_stale() -> None:
     house = House()
     house.submit(A, "x")
-    for lost in range(MAX_LOST_LOOKS):
+    for lost in range(MAX_LOST_SCOUTS):
         assert house.told(A) == [], lost
         (item,) = house.looks()
         house.jobs.look_again(item, NOW)

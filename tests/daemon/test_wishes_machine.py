@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from thumbd_daemon.batches import Outcome
 from thumbd_daemon.items import Item, Key, Phase
 from thumbd_daemon.jobs import Jobs
-from thumbd_daemon.wishes import Ended, QueueFull, Told, Wishes
+from thumbd_daemon.news import Ended, Told
+from thumbd_daemon.wishes import QueueFull, Wishes
 from thumbd_protocol.errors import ItemCode
 from thumbd_protocol.items import Flavor, Priority, State
 from thumbd_protocol.requests import Focus
@@ -171,7 +172,7 @@ class WishesMachine(RuleBasedStateMachine):
             case "stale":
                 self.jobs.changed(item, self.now)
             case _:
-                self.jobs.render_again(item)
+                self.jobs.render_again(item, self.now)
         self.hear()
 
     @precondition(lambda self: self.publishing)
@@ -179,7 +180,7 @@ class WishesMachine(RuleBasedStateMachine):
     def a_picture_is_published(self, lost: bool) -> None:
         item = self.publishing.pop()
         if lost:
-            self.jobs.render_again(item)
+            self.jobs.render_again(item, self.now)
         else:
             self.jobs.finish(item, READY, self.now)
         self.hear()
@@ -240,7 +241,7 @@ class WishesMachine(RuleBasedStateMachine):
         for item in self.looking:
             self.jobs.needs_render(item, 1, 2)
         for item in self.rendering:
-            self.jobs.render_again(item)
+            self.jobs.render_again(item, self.now)
         for item in self.publishing:
             self.jobs.finish(item, READY, self.now)
         for _ in range(200):

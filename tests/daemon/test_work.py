@@ -2,7 +2,7 @@
 
 import pytest
 
-from thumbd_daemon import channel
+from thumbd_daemon import records
 from thumbd_daemon.pool import Kind, State
 from thumbd_protocol.items import Source
 from thumbd_protocol.items import State as ItemState
@@ -25,9 +25,9 @@ def at(stage: str, **rest: int) -> Workshop:
 
 def test_a_thumbnail_that_is_there_costs_no_renderer() -> None:
     shop = at("looking")
-    scout, look = shop.busy_with(channel.Look)
-    assert isinstance(look, channel.Look)
-    shop.answer(scout, channel.Looked(look.job, [channel.Hit(look.files[0][0], b"/t.png", 40, 30, 9)], 0))
+    scout, look = shop.busy_with(records.Look)
+    assert isinstance(look, records.Look)
+    shop.answer(scout, records.Looked(look.job, [records.Hit(look.files[0][0], b"/t.png", 40, 30, 9)], 0))
     (told,) = shop.finals()
     assert (told.thumbnail, told.width, told.height, told.source) == (b"/t.png", 40, 30, Source.CACHE)
     shop.nothing_is_left()
@@ -55,7 +55,7 @@ def test_the_renderer_hears_the_number_before_the_scout_does() -> None:
 def test_what_could_not_be_kept_is_told_as_volatile_with_its_sentence() -> None:
     shop = at("publishing")
     scout, order = shop.publishing()
-    shop.answer(scout, channel.Published(order.job, b"/run/x.png", True, "/x: the cache is full"))
+    shop.answer(scout, records.Published(order.job, b"/run/x.png", True, "/x: the cache is full"))
     (told,) = shop.finals()
     assert (told.thumbnail, told.volatile, told.message) == (None, b"/run/x.png", "/x: the cache is full")
 
@@ -63,12 +63,12 @@ def test_what_could_not_be_kept_is_told_as_volatile_with_its_sentence() -> None:
 def test_a_permanent_failure_is_remembered_before_it_is_told() -> None:
     shop = at("rendering")
     renderer, job = shop.renderer()
-    shop.answer(renderer, channel.NotRendered(job, "unsupported", "is a text"))
+    shop.answer(renderer, records.NotRendered(job, "unsupported", "is a text"))
     assert shop.finals() == []
-    scout, mark = shop.busy_with(channel.Mark)
-    assert isinstance(mark, channel.Mark)
+    scout, mark = shop.busy_with(records.Mark)
+    assert isinstance(mark, records.Mark)
     assert (mark.path, mark.code, mark.cause) == (b"/x", "unsupported", "is a text")
-    shop.answer(scout, channel.Marked(mark.job, "the cache is full"))
+    shop.answer(scout, records.Marked(mark.job, "the cache is full"))
     (told,) = shop.finals()
     assert (told.error, told.message, told.retryable) == ("unsupported", "/x: is a text", False)
     shop.nothing_is_left()
@@ -77,7 +77,7 @@ def test_a_permanent_failure_is_remembered_before_it_is_told() -> None:
 def test_a_failure_that_may_pass_is_not_remembered() -> None:
     shop = at("rendering")
     renderer, job = shop.renderer()
-    shop.answer(renderer, channel.NotRendered(job, "memory", "too much"))
+    shop.answer(renderer, records.NotRendered(job, "memory", "too much"))
     assert shop.states() == [("x", ItemState.FAILED, "memory")]
     shop.nothing_is_left()
 
@@ -89,7 +89,7 @@ def test_a_renderer_that_answers_twice_is_heard_once() -> None:
     shop = at("publishing")
     renderer, job = shop.renderer()
     shop.answer(renderer, honest(job))
-    shop.answer(renderer, channel.NotRendered(job, "memory", "no, I could not"))
+    shop.answer(renderer, records.NotRendered(job, "memory", "no, I could not"))
     shop.to_the_end()
     assert shop.states() == READY
     shop.nothing_is_left()
@@ -113,8 +113,8 @@ def test_an_answer_of_a_child_that_has_nothing_to_do_is_dropped() -> None:
     assert renderer is not None
     assert scout is not None
     shop.answer(renderer, honest(1))
-    shop.answer(scout, channel.Looked(1, [channel.Hit(1, b"/t", 0, 0, 1)], 0))
-    shop.answer(scout, channel.Published(1, b"/t", False, ""))
+    shop.answer(scout, records.Looked(1, [records.Hit(1, b"/t", 0, 0, 1)], 0))
+    shop.answer(scout, records.Published(1, b"/t", False, ""))
     assert renderer.state is scout.state is State.READY
 
 
@@ -122,11 +122,11 @@ def test_a_renderer_that_speaks_like_a_scout_changes_nothing() -> None:
     shop = at("rendering")
     renderer, job = shop.renderer()
     for record in (
-        channel.Published(job, b"/etc/passwd", False, ""),
-        channel.OpenFailed(job, "stale", "x", True),
-        channel.Looked(job, [channel.Hit(1, b"/etc/passwd", 1, 1, 1)], 0),
-        channel.Marked(job, ""),
-        channel.Opened(job),
+        records.Published(job, b"/etc/passwd", False, ""),
+        records.OpenFailed(job, "stale", "x", True),
+        records.Looked(job, [records.Hit(1, b"/etc/passwd", 1, 1, 1)], 0),
+        records.Marked(job, ""),
+        records.Opened(job),
     ):
         shop.answer(renderer, record)
     shop.to_the_end()
@@ -136,9 +136,9 @@ def test_a_renderer_that_speaks_like_a_scout_changes_nothing() -> None:
 
 def test_results_of_a_look_for_items_nobody_asked_about_are_dropped() -> None:
     shop = at("looking")
-    scout, look = shop.busy_with(channel.Look)
-    assert isinstance(look, channel.Look)
-    shop.answer(scout, channel.Looked(look.job, [channel.Hit(999, b"/t", 0, 0, 1)], 1))
+    scout, look = shop.busy_with(records.Look)
+    assert isinstance(look, records.Look)
+    shop.answer(scout, records.Looked(look.job, [records.Hit(999, b"/t", 0, 0, 1)], 1))
     assert shop.finals() == []
     shop.miss()
     shop.to_the_end()
@@ -148,14 +148,14 @@ def test_results_of_a_look_for_items_nobody_asked_about_are_dropped() -> None:
 @pytest.mark.parametrize(
     "lie",
     [
-        channel.Rendered(0, "RGB", 257, 1, 9, 9, "JPEG"),
-        channel.Rendered(0, "RGB", 0, 1, 9, 9, "JPEG"),
-        channel.Rendered(0, "CMYK", 1, 1, 9, 9, "JPEG"),
-        channel.Rendered(0, "RGB", 1, 1, -9, 9, "JPEG"),
-        channel.Rendered(0, "RGB", 1, 1, 9, 9, "../../etc"),
+        records.Rendered(0, "RGB", 257, 1, 9, 9, "JPEG"),
+        records.Rendered(0, "RGB", 0, 1, 9, 9, "JPEG"),
+        records.Rendered(0, "CMYK", 1, 1, 9, 9, "JPEG"),
+        records.Rendered(0, "RGB", 1, 1, -9, 9, "JPEG"),
+        records.Rendered(0, "RGB", 1, 1, 9, 9, "../../etc"),
     ],
 )
-def test_a_renderer_that_lies_is_killed_and_its_file_tried_once_more(lie: channel.Rendered) -> None:
+def test_a_renderer_that_lies_is_killed_and_its_file_tried_once_more(lie: records.Rendered) -> None:
     shop = at("rendering")
     for _ in range(2):
         renderer, lie.job = shop.renderer()
@@ -174,7 +174,7 @@ def test_a_renderer_that_answers_before_it_has_its_source_is_found_out() -> None
     scout, order = shop.opening()
     renderer, job = shop.renderer()
     shop.answer(renderer, honest(job))
-    shop.answer(scout, channel.OpenFailed(order.job, "stale", "/x: changed", True))
+    shop.answer(scout, records.OpenFailed(order.job, "stale", "/x: changed", True))
     assert renderer in shop.hands.killed
     shop.dies(renderer, KILLED)
     shop.to_the_end()
@@ -187,7 +187,7 @@ def test_a_renderer_may_answer_before_the_scout_says_that_it_has_opened() -> Non
     scout, order = shop.opening()
     renderer, job = shop.renderer()
     shop.answer(renderer, honest(job))
-    shop.answer(scout, channel.Opened(order.job))
+    shop.answer(scout, records.Opened(order.job))
     shop.to_the_end()
     assert shop.states() == READY
     shop.nothing_is_left()
@@ -201,7 +201,7 @@ def test_a_renderer_lost_while_its_source_is_opened_is_replaced_and_nothing_is_l
     renderer, _job = shop.renderer()
     scout, order = shop.opening()
     shop.dies(renderer)
-    shop.answer(scout, channel.OpenFailed(order.job, "internal", "/x: its renderer is gone", True))
+    shop.answer(scout, records.OpenFailed(order.job, "internal", "/x: its renderer is gone", True))
     shop.to_the_end()
     assert shop.states() == READY
     shop.nothing_is_left()
@@ -225,7 +225,7 @@ def test_a_renderer_lost_before_its_picture_was_published_makes_it_again() -> No
     renderer, _job = shop.renderer()
     scout, order = shop.publishing()
     shop.dies(renderer, KILLED)
-    shop.answer(scout, channel.PublishFailed(order.job, "internal", "/x: its pixels are gone"))  # late
+    shop.answer(scout, records.PublishFailed(order.job, "internal", "/x: its pixels are gone"))  # late
     shop.to_the_end()
     assert shop.states() == READY
     shop.nothing_is_left()
@@ -237,7 +237,7 @@ def test_a_file_whose_renderers_always_die_after_their_answer_is_not_tried_for_e
         renderer, _job = shop.renderer()
         scout, order = shop.publishing()
         shop.dies(renderer)
-        shop.answer(scout, channel.PublishFailed(order.job, "internal", "/x: its pixels are gone"))
+        shop.answer(scout, records.PublishFailed(order.job, "internal", "/x: its pixels are gone"))
         if shop.finals():
             break
         shop.opened()
@@ -248,7 +248,7 @@ def test_a_file_whose_renderers_always_die_after_their_answer_is_not_tried_for_e
 
 def test_a_scout_lost_in_a_look_costs_nobody_a_thumbnail() -> None:
     shop = at("looking")
-    shop.dies(shop.busy_with(channel.Look)[0])
+    shop.dies(shop.busy_with(records.Look)[0])
     shop.to_the_end()
     assert shop.states() == READY
     shop.nothing_is_left()
@@ -257,11 +257,11 @@ def test_a_scout_lost_in_a_look_costs_nobody_a_thumbnail() -> None:
 def test_a_scout_stuck_in_a_look_costs_the_file_it_is_stuck_in_alone() -> None:
     shop = Workshop(scouts=1)
     shop.submit("answered", "hangs", "behind")
-    scout, look = shop.busy_with(channel.Look)
-    assert isinstance(look, channel.Look)
+    scout, look = shop.busy_with(records.Look)
+    assert isinstance(look, records.Look)
     first = look.files[0][0]
     shop.now += shop.settings.scout_patience_s / 2
-    shop.answer(scout, channel.Looked(look.job, [channel.Hit(first, b"/t", 0, 0, 1)], 2))
+    shop.answer(scout, records.Looked(look.job, [records.Hit(first, b"/t", 0, 0, 1)], 2))
     shop.passes(shop.settings.scout_patience_s / 2)
     assert shop.hands.killed == []  # it has just said something
     shop.passes(shop.settings.scout_patience_s / 2)
@@ -316,11 +316,11 @@ def test_a_picture_that_no_scout_can_publish_is_given_up() -> None:
 def test_a_failure_that_no_scout_can_remember_is_told_all_the_same() -> None:
     shop = at("rendering")
     renderer, job = shop.renderer()
-    shop.answer(renderer, channel.NotRendered(job, "decode_error", "is broken"))
+    shop.answer(renderer, records.NotRendered(job, "decode_error", "is broken"))
     for _ in range(5):
         if shop.finals():
             break
-        shop.busy_with(channel.Mark)
+        shop.busy_with(records.Mark)
         shop.passes(shop.settings.scout_patience_s)
     assert shop.states() == [("x", ItemState.FAILED, "decode_error")]
     shop.nothing_is_left()
@@ -341,9 +341,9 @@ def test_a_renderer_past_its_deadline_is_killed_and_the_second_time_it_is_a_time
 def test_a_large_file_is_given_more_time() -> None:
     shop = Workshop()
     shop.submit("x")
-    scout, look = shop.busy_with(channel.Look)
-    assert isinstance(look, channel.Look)
-    shop.answer(scout, channel.Looked(look.job, [channel.Miss(look.files[0][0], 100_000_000, 5)], 0))
+    scout, look = shop.busy_with(records.Look)
+    assert isinstance(look, records.Look)
+    shop.answer(scout, records.Looked(look.job, [records.Miss(look.files[0][0], 100_000_000, 5)], 0))
     shop.opened()
     shop.passes(shop.settings.task_base_s + 49)
     assert shop.hands.killed == []
@@ -359,16 +359,16 @@ def test_the_late_end_of_a_child_that_was_killed_takes_nothing_from_its_successo
     shop.to_the_end()
     assert shop.states() == READY
     shop.nothing_is_left()
-    assert shop.hands.said[renderer.serial] == [channel.Expect(job)]
+    assert shop.hands.said[renderer.serial] == [records.Expect(job)]
 
 
 def test_a_file_that_changed_is_looked_at_again_and_one_that_is_gone_is_told() -> None:
     shop = at("opening")
     scout, order = shop.opening()
-    shop.answer(scout, channel.OpenFailed(order.job, "stale", "/x: changed", True))
+    shop.answer(scout, records.OpenFailed(order.job, "stale", "/x: changed", True))
     shop.miss()
     scout, order = shop.opening()
-    shop.answer(scout, channel.OpenFailed(order.job, "not_found", "/x: gone", False))
+    shop.answer(scout, records.OpenFailed(order.job, "not_found", "/x: gone", False))
     assert shop.states() == [("x", ItemState.FAILED, "not_found")]
     shop.nothing_is_left()
 
@@ -383,7 +383,7 @@ def test_when_the_end_is_near_nothing_new_is_begun_but_what_is_made_is_published
         shop.miss()
     shop.work.give(only_finish=True)
     assert shop.publishing()[1].job == job
-    shop.work.answer(shop.publishing()[0], channel.Published(job, b"/t", False, ""))
+    shop.work.answer(shop.publishing()[0], records.Published(job, b"/t", False, ""))
     shop.work.give(only_finish=True)
     assert [w for w in shop.pool.workers.values() if w.state is State.BUSY] == []
     assert len(shop.wishes.items) == 1
@@ -397,7 +397,7 @@ def test_no_more_renderers_work_than_settings_allow_and_one_stays_spare() -> Non
     shop.miss()
     for _ in range(3):
         for worker in list(shop.pool.workers.values()):
-            if worker.state is State.BUSY and isinstance(shop.hands.said[worker.serial][-1], channel.Open):
+            if worker.state is State.BUSY and isinstance(shop.hands.said[worker.serial][-1], records.Open):
                 shop.opened()
     assert shop.pool.busy(Kind.RENDERER) == 2
     assert shop.pool.idle(Kind.RENDERER) is not None

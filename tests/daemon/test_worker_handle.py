@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from thumbd_daemon import channel
-from thumbd_daemon.channel import FromScout, List, Listed, Look, Looked, Ping, Pong, Ready, Record, Setup
+from thumbd_daemon import records
+from thumbd_daemon.records import FromScout, List, Listed, Look, Looked, Ping, Pong, Ready, Record, Setup
 from thumbd_daemon.worker_handle import Exit, WorkerHandle
 
 
@@ -128,7 +128,7 @@ def test_a_child_that_says_what_is_not_understood_is_killed() -> None:
 def test_a_child_that_does_not_understand_us_ends_with_its_reason_as_last_words() -> None:
     async def what() -> None:
         child = Child()
-        child.handle.send(channel.Rendered(1, "RGB", 1, 1, 1, 1, "PNG"))
+        child.handle.send(records.Rendered(1, "RGB", 1, 1, 1, 1, "PNG"))
         end = await child.ended()
         assert end.code == 1
         assert "ValidationError" in end.last_words

@@ -2,14 +2,15 @@
 
 from typing import cast
 
-from thumbd_daemon import channel
-from thumbd_daemon.channel import Record
+from thumbd_daemon import channel, records
 from thumbd_daemon.crew import Crew
 from thumbd_daemon.jobs import Jobs
 from thumbd_daemon.listings import Listings
+from thumbd_daemon.news import Ended, Told
 from thumbd_daemon.pool import Kind, Pool, State, Worker
+from thumbd_daemon.records import Record
 from thumbd_daemon.settings import Settings
-from thumbd_daemon.wishes import Ended, Told, Wishes
+from thumbd_daemon.wishes import Wishes
 from thumbd_daemon.work import Work
 from thumbd_daemon.worker_handle import Exit
 from thumbd_protocol.items import Flavor, ItemUpdate, Priority
@@ -93,36 +94,36 @@ class Workshop:
 
     def miss(self) -> None:
         """A scout finds no thumbnail of anything it looks at."""
-        scout, look = self.busy_with(channel.Look)
-        assert isinstance(look, channel.Look)
-        self.answer(scout, channel.Looked(look.job, [channel.Miss(n, 1000, 5) for n, _path, _flavor in look.files], 0))
+        scout, look = self.busy_with(records.Look)
+        assert isinstance(look, records.Look)
+        self.answer(scout, records.Looked(look.job, [records.Miss(n, 1000, 5) for n, _path, _flavor in look.files], 0))
 
-    def opening(self) -> tuple[Worker, channel.Open]:
-        scout, order = self.busy_with(channel.Open)
-        assert isinstance(order, channel.Open)
+    def opening(self) -> tuple[Worker, records.Open]:
+        scout, order = self.busy_with(records.Open)
+        assert isinstance(order, records.Open)
         return scout, order
 
     def opened(self) -> None:
         scout, order = self.opening()
-        self.answer(scout, channel.Opened(order.job))
+        self.answer(scout, records.Opened(order.job))
 
     def renderer(self) -> tuple[Worker, int]:
-        worker, order = self.busy_with(channel.Expect)
-        assert isinstance(order, channel.Expect)
+        worker, order = self.busy_with(records.Expect)
+        assert isinstance(order, records.Expect)
         return worker, order.job
 
     def rendered(self) -> None:
         worker, job = self.renderer()
         self.answer(worker, honest(job))
 
-    def publishing(self) -> tuple[Worker, channel.Publish]:
-        scout, order = self.busy_with(channel.Publish)
-        assert isinstance(order, channel.Publish)
+    def publishing(self) -> tuple[Worker, records.Publish]:
+        scout, order = self.busy_with(records.Publish)
+        assert isinstance(order, records.Publish)
         return scout, order
 
     def published(self) -> None:
         scout, order = self.publishing()
-        self.answer(scout, channel.Published(order.job, b"/cache/x.png", False, ""))
+        self.answer(scout, records.Published(order.job, b"/cache/x.png", False, ""))
 
     def to_the_end(self) -> None:
         """Every child does what it is told, well, until nothing is left to do."""
@@ -138,16 +139,16 @@ class Workshop:
 
     def _do_well(self, worker: Worker) -> None:
         match self.hands.said[worker.serial][-1]:
-            case channel.Look(job, files):
-                self.answer(worker, channel.Looked(job, [channel.Miss(n, 1000, 5) for n, _p, _f in files], 0))
-            case channel.Open(job):
-                self.answer(worker, channel.Opened(job))
-            case channel.Expect(job):
+            case records.Look(job, files):
+                self.answer(worker, records.Looked(job, [records.Miss(n, 1000, 5) for n, _p, _f in files], 0))
+            case records.Open(job):
+                self.answer(worker, records.Opened(job))
+            case records.Expect(job):
                 self.answer(worker, honest(job))
-            case channel.Publish(job):
-                self.answer(worker, channel.Published(job, b"/cache/x.png", False, ""))
-            case channel.Mark(job):
-                self.answer(worker, channel.Marked(job, ""))
+            case records.Publish(job):
+                self.answer(worker, records.Published(job, b"/cache/x.png", False, ""))
+            case records.Mark(job):
+                self.answer(worker, records.Marked(job, ""))
             case order:
                 raise AssertionError(f"nobody knows how to do {order!r}")
 
@@ -167,6 +168,6 @@ class Workshop:
         assert len([one for one in self.wishes.news if isinstance(one, Ended)]) == 1
 
 
-def honest(job: int) -> channel.Rendered:
+def honest(job: int) -> records.Rendered:
     """What a renderer says of a picture it has made."""
-    return channel.Rendered(job, "RGB", 256, 192, 4000, 3000, "JPEG")
+    return records.Rendered(job, "RGB", 256, 192, 4000, 3000, "JPEG")

@@ -1,7 +1,9 @@
 """Who touches what, as the kernel sees it: strace for every process, /proc for what a renderer holds."""
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +55,32 @@ def test_only_scouts_open_list_or_look_at_a_users_files(home: Home) -> None:
         assert "picture-" not in roles[role]
     # Renderers write no file either: thumbnails are the scouts' work.
     assert str(home.cache) not in roles["renderer"]
+
+
+def test_the_gallery_opens_thumbnails_and_no_file_of_the_users(home: Home) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    for number in range(10):
+        Image.new("RGB", (900, 600), "olive").save(home.pictures / f"picture-{number}.jpg")
+    home.daemon()
+    trace = home.root / "trace"
+    options = ["-f", "-qq", "-s", "300", "-e", "trace=%file", "-o", str(trace)]
+    command = ["strace", *options, sys.executable, "-m", "thumbd_gallery", str(home.pictures)]
+    gallery = subprocess.Popen(command, env=home.environ | {"QT_QPA_PLATFORM": "offscreen"}, start_new_session=True)
+    try:
+        # Every thumbnail is read by the window, once it is there.
+        wait_for(lambda: trace.exists() and _thumbnails_read(trace.read_text()) == 10, "ten thumbnails read")
+    finally:
+        os.killpg(gallery.pid, signal.SIGTERM)
+        gallery.wait(20)
+    looked_at = [line for line in trace.read_text().splitlines() if "execve(" not in line]
+    assert not [line for line in looked_at if "picture-" in line]
+    assert not [line for line in looked_at if f'"{home.pictures}' in line]
+
+
+def _thumbnails_read(trace: str) -> int:
+    opened = re.findall(r'openat\(AT_FDCWD, "([^"]*/thumbnails/[^"]*[.]png)"[^=]*= [0-9]', trace)
+    return len(set(opened))
 
 
 def test_a_renderer_holds_only_what_it_was_handed(home: Home) -> None:

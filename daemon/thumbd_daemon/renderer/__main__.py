@@ -14,9 +14,10 @@ from typing import IO
 
 from PIL import Image
 
-from .. import channel
-from ..channel import Channel, NotRendered, Pong, Ready, Rendered, Source
+from .. import channel, records
+from ..channel import Channel
 from ..child import control_socket
+from ..records import NotRendered, Pong, Ready, Rendered, Source
 from .limits import become_humble
 from .recipe import CannotRender, render
 
@@ -42,9 +43,9 @@ class Renderer:
                     return
                 record, fds = received
                 channel.close_all(fds)
-                if isinstance(record, channel.Expect):
+                if isinstance(record, records.Expect):
                     self._expected = record.job
-                elif isinstance(record, channel.Ping):
+                elif isinstance(record, records.Ping):
                     self._control.send(Pong(record.number))
                 continue
             received = self._intake.receive()
@@ -52,7 +53,7 @@ class Renderer:
                 return
             self._take(*received)
 
-    def _take(self, record: channel.Record, fds: list[int]) -> None:
+    def _take(self, record: records.Record, fds: list[int]) -> None:
         if not isinstance(record, Source) or record.job != self._expected or len(fds) != 1:
             channel.close_all(fds)
             return
@@ -92,7 +93,7 @@ def main() -> None:
     os.close(slot_fd)
     intake = Channel(socket.socket(fileno=intake_fd), Source)
     try:
-        Renderer(Channel(sock, channel.ToRenderer), intake, slot).run()
+        Renderer(Channel(sock, records.ToRenderer), intake, slot).run()
     except (BrokenPipeError, ConnectionResetError):
         return  # the daemon has gone, and so do we
 

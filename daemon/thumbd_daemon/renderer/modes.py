@@ -4,6 +4,7 @@ Palettes and bilevel pictures become real colours and greys before they are made
 are scaled instead of clipped, so that they come out neither black nor white.
 """
 
+import math
 from typing import Final
 
 from PIL import Image, ImageCms
@@ -73,7 +74,7 @@ def _range(mode: str, low: float, high: float) -> tuple[float, float]:
 
     Measurements often fill 12 of 16 bits or fewer; by the type's range they would all be black.
     """
-    if mode == "F" and low >= 0 and high <= 1:
+    if (mode == "F" and low >= 0 and high <= 1) or not (math.isfinite(low) and math.isfinite(high)):
         return 0.0, 1.0
     if mode != "F" and low >= 0:
         if mode == "I" and high <= 255:

@@ -11,10 +11,11 @@ import sys
 from collections import deque
 from typing import Final
 
-from .. import channel
+from .. import channel, records
 from ..cache import Places
-from ..channel import MAX_RECORD, Channel, Looked, Pong, Ready, Record
+from ..channel import MAX_RECORD, Channel
 from ..child import control_socket
+from ..records import Looked, Pong, Ready, Record
 from .listing import Listing
 from .looking import look
 from .opening import open_source
@@ -62,54 +63,54 @@ class Scout:
             self._do(*received)
 
     def _do(self, record: Record, fds: list[int]) -> None:
-        if isinstance(record, channel.Attach) and len(fds) == 2:
+        if isinstance(record, records.Attach) and len(fds) == 2:
             self._renderers[record.renderer] = _Renderer(*fds)
             return
         channel.close_all(fds)
         match record:
-            case channel.Setup(thumbnails, previews, volatile):
+            case records.Setup(thumbnails, previews, volatile):
                 self._places = Places(thumbnails, previews, volatile)
                 self._control.send(Ready())
-            case channel.Detach(renderer):
+            case records.Detach(renderer):
                 gone = self._renderers.pop(renderer, None)
                 if gone is not None:
                     gone.close()
-            case channel.Look():
+            case records.Look():
                 self._look(record)
-            case channel.Open():
+            case records.Open():
                 renderer_end = self._renderers.get(record.renderer)
                 self._control.send(open_source(record, renderer_end.intake if renderer_end else None))
-            case channel.Publish():
+            case records.Publish():
                 self._publish(record)
-            case channel.Mark():
+            case records.Mark():
                 self._control.send(remember_failure(self._places, record))
-            case channel.List():
+            case records.List():
                 self._listings[record.job] = Listing(record)
                 self._runnable.append(record.job)
-            case channel.Continue(job):
+            case records.Continue(job):
                 if job in self._listings:
                     self._runnable.append(job)
-            case channel.StopListing(job):
+            case records.StopListing(job):
                 self._listings.pop(job, None)
-            case channel.Ping(number):
+            case records.Ping(number):
                 self._control.send(Pong(number))
             case _:
                 raise TypeError(f"a scout does not understand {record!r}")
 
-    def _look(self, task: channel.Look) -> None:
-        results: list[channel.Hit | channel.Miss | channel.NoUse] = []
+    def _look(self, task: records.Look) -> None:
+        results: list[records.Hit | records.Miss | records.NoUse] = []
         left, size = len(task.files), 0
         for number, path, flavor in task.files:
             result = look(self._places, number, path, flavor)
             results.append(result)
-            if isinstance(result, channel.NoUse):
+            if isinstance(result, records.NoUse):
                 size += len(result.message.encode())
             left -= 1
             if len(results) == _GROUP or size > _GROUP_BYTES or not left:
                 self._control.send(Looked(task.job, results, left))
                 results, size = [], 0
 
-    def _publish(self, task: channel.Publish) -> None:
+    def _publish(self, task: records.Publish) -> None:
         renderer = self._renderers.get(task.renderer)
         if renderer is None:
             self._control.send(publish(self._places, task, None))
@@ -122,7 +123,7 @@ class Scout:
         if listing is None:
             return
         record = listing.step()
-        if isinstance(record, channel.Listed):
+        if isinstance(record, records.Listed):
             del self._listings[job]
         self._control.send(record)
 
@@ -131,7 +132,7 @@ def main() -> None:
     """Serve the daemon at the other end of descriptor ``argv[1]``."""
     sock = control_socket(parent_pid=int(sys.argv[2]), fd=int(sys.argv[1]))
     try:
-        Scout(Channel(sock, channel.ToScout)).run()
+        Scout(Channel(sock, records.ToScout)).run()
     except (BrokenPipeError, ConnectionResetError):
         return  # the daemon has gone, and so do we
 

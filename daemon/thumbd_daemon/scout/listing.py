@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from ..channel import Found, List, Listed
 from ..formats import SNIFF_BYTES, claimed_by_content, claimed_by_name, mime_of
+from ..records import Found, List, Listed
 from ..sentences import about, cause_of, shown
 
 #: The first chunk is small, so that a window has something to show at once; then as much as a record holds.

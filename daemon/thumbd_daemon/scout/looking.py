@@ -9,8 +9,8 @@ import stat
 from typing import Final
 
 from ..cache import Original, Places, dimensions, is_ours, is_valid
-from ..channel import Hit, Miss, NoUse
 from ..png import read_text
+from ..records import Hit, Miss, NoUse
 from ..sentences import about, cause_of
 
 #: Enough of a thumbnail's beginning to hold all text chunks that thumbd writes, in bytes (a URI may take 12 KiB).

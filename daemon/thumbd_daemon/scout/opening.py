@@ -7,7 +7,8 @@ import os
 import socket
 import stat
 
-from ..channel import Open, Opened, OpenFailed, Source, encode
+from ..channel import encode
+from ..records import Open, Opened, OpenFailed, Source
 from ..sentences import about
 from .looking import os_failure, what_is
 

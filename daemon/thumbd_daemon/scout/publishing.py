@@ -11,8 +11,8 @@ import os
 from typing import Final
 
 from ..cache import Original, Places, failure_text, thumbnail_text
-from ..channel import Mark, Marked, Publish, Published, PublishFailed
 from ..png import MODES, encode, encode_empty
+from ..records import Mark, Marked, Publish, Published, PublishFailed
 from ..sentences import about, cause_of, shown
 
 #: Bytes of volatile pictures kept; the oldest go first.
