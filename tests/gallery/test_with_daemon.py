@@ -78,8 +78,13 @@ def test_a_newcomer_sees_every_picture_and_why_one_is_missing(qtbot: QtBot, wind
     qtbot.waitUntil(lambda: window.pictures.get(ready.thumbnail) is not None, timeout=SLOW)
 
 
-def test_all_tiles_come_though_the_daemon_is_killed_in_mid_scroll(qtbot: QtBot, window: Window, runtime: Home) -> None:
+def test_all_tiles_come_though_renderers_and_the_daemon_are_killed_in_mid_scroll(
+    qtbot: QtBot, window: Window, runtime: Home
+) -> None:
     qtbot.waitUntil(lambda: window.entries.listed, timeout=SLOW)
+    qtbot.waitUntil(lambda: len(runtime.workers("renderer")) >= 3, timeout=SLOW)
+    for pid in runtime.workers("renderer"):
+        os.kill(pid, signal.SIGKILL)
     window.grid.set_scroll(window.grid.layout_now.height)
     killed = runtime.daemon_pids()
     assert killed
