@@ -27,7 +27,7 @@ $(VENV)/.dev: pyproject.toml tools/system-packages
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run
-	@$(BIN)/python tools/run.py $(DIR)
+	@$(BIN)/python tools/run.py "$(DIR)"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

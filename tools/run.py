@@ -14,7 +14,7 @@ from thumbd_client.qtprobe import try_window
 
 def folder(arguments: list[str]) -> str:
     """The folder to show."""
-    if arguments:
+    if arguments and arguments[0]:
         return arguments[0]
     pictures = Path.home() / "Pictures"
     if pictures.is_dir():

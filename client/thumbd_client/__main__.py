@@ -1,5 +1,10 @@
 """``python -m thumbd_client`` is ``thumbctl``."""
 
-from .ctl import main
+import sys
 
-main()
+try:
+    from .ctl import main
+
+    main()
+except KeyboardInterrupt:  # before there was anything to interrupt
+    sys.exit(130)

@@ -48,6 +48,16 @@ def log_path() -> Path:
     return Path(platformdirs.user_state_path("thumbd")) / "thumbd.log"
 
 
+def last_words() -> str:
+    """What the log of the daemon that was started ends with, and where it is."""
+    try:
+        lines = log_path().read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    said = f"it said: {lines[-1]}; " if lines else ""
+    return f"{said}its log is {log_path()}"
+
+
 def start_daemon() -> subprocess.Popen[bytes]:
     """Start a daemon that leaves again after idling. Raises OSError when it can't be started."""
     log = log_path()
@@ -124,13 +134,13 @@ class Finder:
         status = self._child.poll() if self._child is not None else None
         if now - self._since > START_TIMEOUT_S:
             said = f"it ended with status {status}" if status is not None else "its socket does not accept"
-            self.failure = f"a daemon was started but {said} after {START_TIMEOUT_S:.0f} s; its log is {log_path()}"
+            self.failure = f"a daemon was started but {said} after {START_TIMEOUT_S:.0f} s; {last_words()}"
             return
         if self._child is not None and status is None:
             return
         if status not in (None, 0, EXIT_LOCKED) and now - self._since < START_TIMEOUT_S:
             self._child = None
-            self.failure = f"the daemon could not start (status {status}); its log is {log_path()}"
+            self.failure = f"the daemon could not start (status {status}); {last_words()}"
             return
         try:
             self._child = self._start()

@@ -22,8 +22,8 @@ from .session import Session
 
 #: Pause between two looks for a daemon that does not accept yet, in seconds.
 _PROBE_S = 0.03
-#: How long a connection that accepts may take to be up before it is tried anew, in seconds.
-_CONNECT_S = 5.0
+#: How long something that accepts may take to say welcome, in seconds, before it is given up.
+_WELCOME_S = 10.0
 
 
 class Phase(Enum):
@@ -53,6 +53,7 @@ class Connection:
         self._monitor: zmq.Socket[bytes] | None = None
         self._phase = Phase.LOOKING
         self._since = time.monotonic()
+        self._endpoint = ""
 
     def __enter__(self) -> Self:
         return self
@@ -121,6 +122,7 @@ class Connection:
             zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED
         )
         dealer.connect(endpoint)
+        self._endpoint = endpoint
         self._socket = dealer
         self._phase, self._since = Phase.CONNECTING, time.monotonic()
 
@@ -176,10 +178,12 @@ class Connection:
 
     def _check_time(self, events: list[Event]) -> None:
         now = time.monotonic()
-        if self._phase is Phase.CONNECTING:
-            if now - self._since > _CONNECT_S:
-                self._lost(events, "the daemon accepts but does not speak")
-        elif not self.session.tick(now):
+        if not self.session.welcomed and now - self._since > _WELCOME_S:
+            self._lost(events, "")
+            self._phase = Phase.GIVEN_UP
+            reason = f"something accepts at {self._endpoint} but does not speak (a daemon that hangs?)"
+            events.append(Refused(reason))
+        elif self._phase is Phase.UP and not self.session.tick(now):
             self._lost(events, "the daemon does not answer")
 
     def _send(self) -> None:

@@ -35,6 +35,16 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _absolute(path: str) -> bytes:
+    """`path` from the root, as it is written: links are not followed. Ends the command where that is not possible."""
+    if not path:
+        raise typer.BadParameter("an empty path names nothing; '.' is the folder that you are in")
+    try:
+        return os.path.abspath(os.fsencode(path))
+    except FileNotFoundError as error:
+        raise typer.BadParameter("the folder that you are in has been deleted: go to another") from error
+
+
 def _show(as_json: bool) -> Show:
     if as_json:
         return Json()
@@ -66,18 +76,20 @@ def render(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:
     """Make the thumbnails that the cache lacks."""
+    absolute = [_absolute(path) for path in paths]
     show = _show(as_json)
     with Connection("thumbctl") as connection:
         run = Run(connection, show)
         interrupted = False
         try:
-            run.ask([os.path.abspath(os.fsencode(path)) for path in paths], flavor, recursive=recursive, hidden=hidden)
+            run.ask(absolute, flavor, recursive=recursive, hidden=hidden)
             run.follow()
         except KeyboardInterrupt:
             interrupted = True
             run.cancel()
         except NoDaemon as error:
-            show.close(run.summary)
+            if as_json or run.summary.total:
+                show.close(run.summary)
             _complain(str(error))
             raise typer.Exit(EXIT_NO_DAEMON) from error
         show.close(run.summary)
@@ -153,7 +165,10 @@ def doctor() -> None:
 
 
 def main() -> None:
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -29,5 +29,13 @@ class Refused:
     reason: str
 
 
+@dataclass(frozen=True)
+class NotTaken:
+    """The daemon refused a batch for good; `message` is its sentence."""
+
+    batch: str
+    message: str
+
+
 #: What a caller hears: the daemon's messages as they are, and the coming and going of the connection.
-Event = Message | Connected | Disconnected | Refused
+Event = Message | Connected | Disconnected | Refused | NotTaken

@@ -41,4 +41,4 @@ class Live:
         *reasons, last = summary_lines(summary)
         for line in reasons:
             self._console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-        self._console.print(last, style="bold", highlight=False, markup=False)
+        self._console.print(last, style="bold", highlight=False, markup=False, soft_wrap=True)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from thumbd_protocol.items import Flavor, Folder, Item, ItemUpdate, Priority, Progress, Source, State
+from thumbd_protocol.limits import MAX_PATH_BYTES
 from thumbd_protocol.replies import Done, Error, Notice, Update
 
 from .connection import Connection
-from .events import Connected, Disconnected, Event, Refused
+from .events import Connected, Disconnected, Event, NotTaken, Refused
 from .session import new_id
 
 
@@ -34,6 +35,9 @@ class Summary:
     cancelled: int = 0
     cached: int = 0
     rendered: int = 0
+    #: Ready, but not kept in the cache; `not_kept` is the first such sentence.
+    volatile: int = 0
+    not_kept: str | None = None
     elapsed_ms: int = 0
     #: Sentences about folders that could not be listed (in full), and requests that were refused.
     problems: list[str] = field(default_factory=list)
@@ -51,6 +55,9 @@ class Summary:
         self.cancelled += item.state is State.CANCELLED
         self.cached += item.source is Source.CACHE
         self.rendered += item.source is Source.RENDER
+        if item.state is State.READY and item.thumbnail is None:
+            self.volatile += 1
+            self.not_kept = self.not_kept or item.message
         if item.state is State.FAILED:
             self.failures.append(item)
 
@@ -88,7 +95,10 @@ class Run:
         """Ask for every path: a folder's pictures, or the file itself."""
         files: list[Item] = []
         for path in paths:
-            if _is_file(path):
+            if len(path) > MAX_PATH_BYTES:
+                name = path[:60].decode(errors="replace")
+                self.summary.problems.append(f"{name}...: this path is too long for a file")
+            elif _is_file(path):
                 files.append(Item(path, flavor))
             else:
                 folder = Folder(path, flavor, recursive=recursive, hidden=hidden)
@@ -101,7 +111,7 @@ class Run:
         while self._open:
             for event in self._connection.poll(0.5):
                 self._take(event)
-        self.summary.elapsed_ms = round((self._clock() - self._began) * 1000)
+        self._stop_clock()
         return self.summary
 
     def cancel(self) -> Summary:
@@ -112,8 +122,11 @@ class Run:
         while self._open and self._clock() < until:
             for event in self._connection.poll(0.1):
                 self._take(event)
-        self.summary.elapsed_ms = round((self._clock() - self._began) * 1000)
+        self._stop_clock()
         return self.summary
+
+    def _stop_clock(self) -> None:
+        self.summary.elapsed_ms = round((self._clock() - self._began) * 1000)
 
     def _new_batch(self) -> str:
         name = f"render-{os.getpid()}-{new_id().hex()[:8]}"
@@ -131,9 +144,11 @@ class Run:
                 self._open.discard(event.batch)
                 if event.message:
                     self.summary.problems.append(event.message)
+            case NotTaken():
+                self._open.discard(event.batch)
+                self.summary.problems.append(event.message)
             case Error():
                 self.summary.problems.append(event.message)
-                self._open.clear()
             case Notice(kind="draining"):
                 # Somebody ends the daemon on purpose; starting another would be a fight.
                 self._connection.finder.autostart = False
@@ -143,6 +158,8 @@ class Run:
             case Connected(fresh=True) if self._final:
                 self._show.note("a daemon is there again; going on")
             case Refused():
+                self._stop_clock()
+                self.summary.problems.append(event.reason)
                 raise NoDaemon(event.reason)
             case _:
                 pass

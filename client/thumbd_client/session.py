@@ -29,7 +29,7 @@ from thumbd_protocol.requests import (
     Unsubscribe,
 )
 
-from .events import Connected, Event, Refused
+from .events import Connected, Event, NotTaken, Refused
 
 #: Bytes of a submit's items, well below the bound of a request.
 _CHUNK_BYTES = MAX_REQUEST_BYTES - (64 << 10)
@@ -289,6 +289,7 @@ class Session:
         if isinstance(request, Submit) and request.batch is not None:
             for submit in self._batches.pop(request.batch, []):
                 self._unanswered.pop(submit.id, None)
+            return [NotTaken(request.batch, message.message)]
         return [message]
 
 

@@ -51,6 +51,8 @@ def in_words(progress: Progress) -> str:
 def summary_lines(summary: Summary) -> list[str]:
     """What a run came to, failures by name and reason."""
     lines = [*summary.problems]
+    if summary.volatile:
+        lines.append(f"{summary.volatile:,} thumbnails could not be kept in the cache: {summary.not_kept}")
     lines += [item.message or f"{shown(item.path)}: {item.error}" for item in summary.failures[:_NAMED]]
     if len(summary.failures) > _NAMED:
         lines.append(f"... and {len(summary.failures) - _NAMED:,} more failed; --json names each")
@@ -61,6 +63,9 @@ def summary_lines(summary: Summary) -> list[str]:
         parts.append(f"{summary.cancelled:,} cancelled")
     cost = f"{summary.cached:,} from the cache, {summary.rendered:,} rendered"
     what = "picture" if summary.total == 1 else "pictures"
+    if not summary.total and summary.good:
+        lines.append("there are no pictures here (--recursive looks into the folders below)")
+        return lines
     lines.append(f"{summary.total:,} {what}: {', '.join(parts)} ({cost}) in {summary.elapsed_ms / 1000:.1f} s")
     return lines
 
@@ -116,7 +121,7 @@ class Json:
         print(f"thumbctl: {text}", file=sys.stderr, flush=True)
 
     def close(self, summary: Summary) -> None:
-        names = ("total", "ready", "failed", "cancelled", "cached", "rendered", "elapsed_ms", "problems")
+        names = ("total", "ready", "failed", "cancelled", "cached", "rendered", "volatile", "elapsed_ms", "problems")
         self._write({"summary": True} | {name: getattr(summary, name) for name in names})
 
     def _write(self, value: dict[str, Any]) -> None:

@@ -151,7 +151,12 @@ class Crew:
 
     def _attach(self, scout: Worker, renderer: int) -> None:
         slot = self._slots[renderer]
-        self._handles[scout.serial].send(Attach(renderer), (slot.memory, slot.intake.fileno()))
+        try:
+            self._handles[scout.serial].send(Attach(renderer), (slot.memory, slot.intake.fileno()))
+        except OSError as error:
+            # Out of descriptors: without this renderer it is of no use; the next one may fare better.
+            log.error("scout %d can't be handed renderer %d: %s", scout.serial, renderer, error)
+            self._handles[scout.serial].signal(signal.SIGKILL)
 
     def _worker(self, handle: WorkerHandle) -> Worker:
         serial = next(serial for serial, known in self._handles.items() if known is handle)

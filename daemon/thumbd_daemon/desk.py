@@ -163,13 +163,11 @@ class Desk:
                 raise ProtocolError(RequestCode.UNKNOWN_ID, f"there is no batch '{message.batch}'")
             keys = [key for key, pending in batch.members.items() if pending][:4096]
             return StatusReply(reply_to=message.id, items=self._states(keys), batch=batch.info(now))
-        keys = _keys(message.items or [])
-        unknown = next((key for key in keys if key not in self._wishes.items), None)
-        if unknown is not None:
-            text = f"{unknown[0].decode('utf-8', 'backslashreplace')} ({unknown[1]}) is not waiting or being rendered"
-            raise ProtocolError(RequestCode.UNKNOWN_ID, text)
-        return StatusReply(reply_to=message.id, items=self._states(keys))
+        states = self._states(_keys(message.items or []))
+        if not states:
+            raise ProtocolError(RequestCode.UNKNOWN_ID, "none of these items is waiting or being rendered")
+        return StatusReply(reply_to=message.id, items=states)
 
     def _states(self, keys: list[Key]) -> list[ItemStatus]:
-        found = (self._wishes.items.get(key) for key in keys)
-        return [self._jobs.status(item) for item in found if item is not None]
+        """Of those that have no final state yet."""
+        return self._jobs.status([self._wishes.items[key] for key in keys if key in self._wishes.items])

@@ -117,9 +117,13 @@ class Jobs:
         self.totals[outcome.state] += 1
         self._wishes.settle(item, outcome, now)
 
-    def status(self, item: Item) -> ItemStatus:
-        """Where an open item stands."""
+    def status(self, items: list[Item]) -> list[ItemStatus]:
+        """Where open items stand."""
+        places = {stage: self._wishes.schedule.positions(stage) for stage in Stage}
+        return [self._status(item, places) for item in items]
+
+    def _status(self, item: Item, places: dict[Stage, dict[Item, int]]) -> ItemStatus:
         stage = STAGE.get(item.phase)
         state = State.RENDERING if item.phase in (Phase.RENDERING, Phase.PUBLISHING) else State.QUEUED
-        position = self._wishes.schedule.waiting_before(item, stage) if stage is not None else 0
+        position = places[stage].get(item, 0) if stage is not None else 0
         return ItemStatus(item.path, item.flavor, state, item.deaths + item.outside_deaths, position)

@@ -5,14 +5,14 @@ and leave a lane's queue lazily: whoever takes the next one skips those that no 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
 from thumbd_protocol.items import Rank
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
 
 
 class Stage(Enum):
@@ -86,14 +86,13 @@ class Schedule(Generic[T]):
                         return thing, rank
         return None
 
-    def waiting_before(self, target: T, stage: Stage) -> int:
-        """How many wait before `target` by priority and place (round robin aside); for ``status`` alone, it walks."""
-        before = 0
+    def positions(self, stage: Stage) -> dict[T, int]:
+        """How many wait before each, by priority and place (round robin aside). It walks all queues: for ``status``."""
+        places: dict[T, int] = {}
         for clients in self._ranks.values():
             for lanes in clients.values():
                 for lane in lanes:
                     for thing in lane.queues[stage]:
-                        if thing is target:
-                            return before
-                        before += self._waits(thing, stage)
-        return before
+                        if thing not in places and self._waits(thing, stage):
+                            places[thing] = len(places)
+        return places

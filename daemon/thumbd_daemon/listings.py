@@ -120,12 +120,13 @@ class TopicListing:
 @dataclass
 class _Running:
     """`begun` when the present scout knows of it; `asked` when it was asked for what it has not answered yet;
-    `deaths` counts the scouts that were lost while they worked on it."""
+    `deaths` counts the scouts that were lost while they worked on it; `stopped` when nobody wants it any more."""
 
     listing: Listing
     begun: bool = False
     asked: float | None = None
     deaths: int = 0
+    stopped: bool = False
 
 
 class Listings:
@@ -145,7 +146,8 @@ class Listings:
         self._running[next(self._numbers)] = _Running(listing)
 
     def has_batch(self, batch: str) -> bool:
-        return any(isinstance(r.listing, BatchListing) and r.listing.batch == batch for r in self._running.values())
+        open_ = (running.listing for running in self._running.values() if not running.stopped)
+        return any(isinstance(listing, BatchListing) and listing.batch == batch for listing in open_)
 
     def stop_batch(self, batch: str) -> None:
         self._stop(lambda listing: isinstance(listing, BatchListing) and listing.batch == batch)
@@ -172,9 +174,13 @@ class Listings:
         asked = [(running.asked, number) for number, running in self._running.items() if running.asked is not None]
         for running in self._running.values():
             running.begun, running.asked = False, None
+        stopped = {number for number, running in self._running.items() if running.stopped}
+        self._running = {number: running for number, running in self._running.items() if number not in stopped}
         if not asked:
             return
         since, number = min(asked, key=lambda one: one[0])
+        if number in stopped:
+            return  # it was busy with what nobody wants any more
         running = self._running[number]
         running.deaths += 1
         if self._clock() - since >= patience_s or running.deaths >= _MAX_DEATHS:
@@ -188,7 +194,7 @@ class Listings:
             return
         for number, running in self._running.items():
             listing = running.listing
-            if running.asked is not None or not listing.hungry:
+            if running.stopped or running.asked is not None or not listing.hungry:
                 continue
             running.asked = self._clock()
             if running.begun:
@@ -203,7 +209,9 @@ class Listings:
         if running is None:
             return
         running.asked = None
-        if isinstance(record, Found):
+        if running.stopped:
+            del self._running[record.job]
+        elif isinstance(record, Found):
             running.listing.found(record.entries)
         else:
             del self._running[record.job]
@@ -215,7 +223,11 @@ class Listings:
 
     def _stop(self, which: Callable[[Listing], bool]) -> None:
         for number, running in list(self._running.items()):
-            if which(running.listing):
+            if running.stopped or not which(running.listing):
+                continue
+            if running.asked is None:
                 del self._running[number]
-                if self._send is not None:
-                    self._send(StopListing(number))
+            # What the scout is busy with is kept until it answers: it alone is to blame if it never does.
+            running.stopped = True
+            if self._send is not None and running.begun:
+                self._send(StopListing(number))

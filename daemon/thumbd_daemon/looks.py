@@ -28,6 +28,10 @@ class Looks:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def abandon(self) -> None:
+        """Forget every task."""
+        self._tasks.clear()
+
     def give(self, scout: Worker) -> bool:
         """Let a free scout look at those whose turn it is; False when nobody waits."""
         settings = self._hands.settings

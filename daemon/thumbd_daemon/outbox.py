@@ -72,6 +72,11 @@ class Outbox:
         waiting = len(self._free) + len(self._notices) + len(self._done)
         return waiting + len(self._items) + len(self._critical) + len(self._dirty) + parts
 
+    @property
+    def unread(self) -> int:
+        """Answers that have not left."""
+        return len(self._free)
+
     # -- in ---------------------------------------------------------------------------------------------------
 
     def add_credit(self, count: int) -> None:

@@ -67,6 +67,10 @@ class Renders:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def abandon(self) -> None:
+        """Forget every task."""
+        self._tasks.clear()
+
     # -- giving -----------------------------------------------------------------------------------------------
 
     def give_last_step(self, scout: Worker) -> bool:
@@ -126,7 +130,8 @@ class Renders:
 
     def _give_render(self, scout: Worker, renderer: Worker, item: Item) -> None:
         number, now = self._hands.number(), self._hands.clock()
-        patience = self._hands.settings.task_base_s + self._hands.settings.task_per_megabyte_s * item.size / 1e6
+        settings = self._hands.settings
+        patience = min(settings.task_base_s + settings.task_per_megabyte_s * item.size / 1e6, settings.task_most_s)
         self._tasks[number] = Making(item, renderer, patience, opener=scout)
         self._hands.pool.give(renderer, number, now + patience, now)
         # The renderer hears the number before the scout does: it takes no other source.

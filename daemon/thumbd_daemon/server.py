@@ -26,7 +26,7 @@ from thumbd_protocol.limits import (
     PROTOCOL,
 )
 from thumbd_protocol.replies import Error, Pong, ServerInfo, Welcome
-from thumbd_protocol.requests import Bye, Credit, Hello, Message, Ping, Request
+from thumbd_protocol.requests import Batches, Bye, Credit, Hello, Message, Ping, Request, Status
 
 from . import __version__
 from .outbox import Outbox
@@ -41,6 +41,10 @@ _LIMITS: Final = {
     "snapshot_entries": MAX_SNAPSHOT_ENTRIES,
     "blob_bytes": MAX_BLOB_BYTES,
 }
+
+
+#: Answers that may wait for a client to read them; they cost no credit, so there must be an end.
+_MAX_UNREAD: Final = 10_000
 
 
 class Answering(Protocol):
@@ -150,6 +154,8 @@ class Server:
         else:
             answer = session.answered(message.id, now) or self._answer(session, message, now)
             session.outbox.answer(answer)
+        if session.outbox.unread > _MAX_UNREAD:
+            self._close(session, "asks and never reads the answers")
 
     def _answer(self, session: Session, message: Request, now: float) -> Message:
         try:
@@ -159,7 +165,9 @@ class Server:
             if error.code in RETRYABLE_REQUESTS:
                 return refusal(error, message.id)
             answer = refusal(error, message.id)
-        if not (isinstance(answer, Error) and answer.retryable):  # said again, it may end differently
+        may_differ = isinstance(answer, Error) and answer.retryable
+        # To ask how things stand has no effect that must happen once only.
+        if not may_differ and not isinstance(message, Status | Batches):
             session.remember(message.id, answer, now)
         return answer
 

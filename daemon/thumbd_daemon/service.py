@@ -115,19 +115,26 @@ class Service:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._ladder.rung < Rung.ASKING:
+        try:
+            self._give_work()
+            self._tell_news()
+            self._server.flush(self._clock())
             if self._ladder.ending:
-                self._end_waiting()  # what came back because its child died meanwhile
-            self._work.check_time()
-            self._crew.fill()
-            self._work.give(only_finish=self._ladder.ending)
-        self._tell_news()
-        self._server.flush(self._clock())
+                idle, told = not self._work.under_way, self._server.quiet and not self._wishes.news
+                self._climb(self._ladder.step(self._clock(), idle=idle, told=told, children=self._crew.children))
+            self._check_idle()
+        finally:
+            # Whatever went wrong in this turn (asyncio logs it), there is a next one.
+            self._set_timer()
+
+    def _give_work(self) -> None:
+        if self._ladder.rung >= Rung.ASKING:
+            return
         if self._ladder.ending:
-            idle = not self._work.under_way and self._server.quiet
-            self._climb(self._ladder.step(self._clock(), idle=idle, children=self._crew.children))
-        self._check_idle()
-        self._set_timer()
+            self._end_waiting()  # what came back because its child died meanwhile
+        self._work.check_time()
+        self._crew.fill()
+        self._work.give(only_finish=self._ladder.ending)
 
     def _tell_news(self) -> None:
         now = self._clock()
@@ -197,6 +204,8 @@ class Service:
                     notify("STOPPING=1")
                     self._refuse()
                 case Rung.ASKING:
+                    self._work.abandon()
+                    self._end_items(set(Phase), "the daemon was shut down before it was done; ask again")
                     self._crew.close_sockets()
                 case Rung.TERMINATING:
                     self._crew.signal_all(signal.SIGTERM)
@@ -219,10 +228,13 @@ class Service:
 
     def _end_waiting(self) -> None:
         """What waits for a child will not get one any more."""
+        waiting = {Phase.LOOK, Phase.LOOKING, Phase.RENDER}
+        self._end_items(waiting, "the daemon was shut down before its turn came; ask again")
+
+    def _end_items(self, phases: set[Phase], cause: str) -> None:
         now = self._clock()
-        cause = "the daemon was shut down before its turn came; ask again"
         for item in list(self._wishes.items.values()):
-            if item.phase in (Phase.LOOK, Phase.LOOKING, Phase.RENDER):
+            if item.phase in phases:
                 self._jobs.fail(item, ItemCode.SHUTDOWN, about(item.path, cause), now, source=None)
 
 

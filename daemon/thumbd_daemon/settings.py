@@ -34,9 +34,10 @@ class Settings:
     #: Open items that batches may have, and how much of it is kept for what is on screen.
     queue_capacity: int = 200_000
     queue_reserve: int = 10_000
-    #: A renderer may take so long for a file, and so much longer for each megabyte of it.
+    #: A renderer may take so long for a file, so much longer for each megabyte of it, and never longer than the third.
     task_base_s: float = 10.0
     task_per_megabyte_s: float = 0.5
+    task_most_s: float = 300.0
     #: A scout that says nothing for so long is stuck in a file system.
     scout_patience_s: float = 10.0
     #: Paths in one look, and in one for what is on screen (shared out among the scouts).

@@ -60,20 +60,22 @@ class Ladder:
             return []
         return [self._climb(Rung(self.rung + 1), now)]
 
-    def step(self, now: float, *, idle: bool, children: int) -> list[Rung]:
-        """What to do now: `idle` when nothing is under way or to be told, `children` that still live."""
+    def step(self, now: float, *, idle: bool, told: bool, children: int) -> list[Rung]:
+        """What to do now: `idle` when nothing is under way, `told` when every session knows all; `children` live."""
         rungs: list[Rung] = []
-        while self.rung not in (Rung.RUNNING, Rung.VERIFIED) and self._may_leave(now, idle, children):
+        while self.rung not in (Rung.RUNNING, Rung.VERIFIED) and self._may_leave(now, idle, told, children):
             if self.rung >= Rung.ASKING and not children:
                 rungs.append(self._climb(Rung.VERIFIED, now))
             else:
                 rungs.append(self._climb(Rung(self.rung + 1), now))
         return rungs
 
-    def _may_leave(self, now: float, idle: bool, children: int) -> bool:
+    def _may_leave(self, now: float, idle: bool, told: bool, children: int) -> bool:
         if self._until is not None and now >= self._until:
             return True
-        return idle if self.rung is Rung.DRAINING else self.rung >= Rung.ASKING and not children
+        if self.rung is Rung.DRAINING:
+            return idle and told
+        return self.rung >= Rung.ASKING and not children and told
 
     def _climb(self, rung: Rung, now: float) -> Rung:
         self.rung = rung

@@ -58,6 +58,11 @@ class Work:
             if only_finish or not (self._renders.give_first_step(scout) or self._looks.give(scout)):
                 return
 
+    def abandon(self) -> None:
+        """The end has come: what children still say or suffer concerns nobody any more."""
+        self._looks.abandon()
+        self._renders.abandon()
+
     def check_time(self) -> None:
         """Kill who is past its deadline."""
         now = self._clock()

@@ -7,11 +7,11 @@ import pytest
 import zmq
 
 from thumbd_client.connection import Connection
-from thumbd_client.events import Connected, Disconnected, Event, Refused
+from thumbd_client.events import Connected, Disconnected, Event, NotTaken, Refused
 from thumbd_client.render import NoDaemon, Run, Summary, together
 from thumbd_protocol.codec import encode
 from thumbd_protocol.items import Flavor, ItemUpdate, Progress, Source, State
-from thumbd_protocol.replies import Done, Error, Update
+from thumbd_protocol.replies import Done, Update
 from thumbd_protocol.requests import Submit
 
 EPOCH = b"8 bytes!"
@@ -133,10 +133,11 @@ def test_a_run_whose_daemon_can_not_be_had_says_so() -> None:
         run.follow()
 
 
-def test_a_request_that_is_refused_ends_the_run_with_its_reason() -> None:
-    run, connection, _shown, _batches = a_run(b"/nowhere")
-    connection.script = [[Error(code="forbidden", message="not yours", retryable=False)]]
+def test_a_batch_that_is_refused_ends_with_its_reason_and_the_others_go_on() -> None:
+    run, connection, _shown, batches = a_run(b"/nowhere", b"/elsewhere")
+    connection.script = [[NotTaken(batches[0], "not yours")], [done(batches[1])]]
     assert run.follow().problems == ["not yours"]
+    assert not connection.script
 
 
 def test_all_batches_counts_are_shown_as_one() -> None:

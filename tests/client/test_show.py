@@ -69,7 +69,7 @@ def test_a_summary_names_each_failure_up_to_a_number() -> None:
 
 def test_one_picture_is_no_pictures() -> None:
     summary = Summary()
-    summary.count(ItemUpdate(b"/a", Flavor.LARGE, State.READY, source=Source.CACHE))
+    summary.count(ItemUpdate(b"/a", Flavor.LARGE, State.READY, thumbnail=b"/t.png", source=Source.CACHE))
     assert summary_lines(summary) == ["1 picture: 1 ready (1 from the cache, 0 rendered) in 0.0 s"]
     assert summary.good
 

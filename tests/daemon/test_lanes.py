@@ -85,8 +85,8 @@ def test_those_before_a_thing_are_counted_by_rank_and_place() -> None:
     for thing in "123":
         later.push(Stage.LOOK, thing)
     urgent.push(Stage.LOOK, "urgent")
-    assert schedule.waiting_before("urgent", Stage.LOOK) == 0
-    assert schedule.waiting_before("3", Stage.LOOK) == 3
+    later.push(Stage.LOOK, "urgent")
+    assert schedule.positions(Stage.LOOK) == {"urgent": 0, "1": 1, "2": 2, "3": 3}
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.sampled_from(list(Rank))), max_size=40))

@@ -186,11 +186,28 @@ def test_a_listing_nobody_wants_any_more_is_stopped_and_its_late_words_are_dropp
         case _:
             office.listings.stop_batch("b")
     assert office.said[-1] == StopListing(1)
-    assert len(office.listings) == 0
+    assert not office.listings.has_batch("b")
     office.found(1, b"a")
     office.listings.on_record(Listed(1, "", "", 0))
     assert not office.wishes.items
+    assert len(office.listings) == 0
     assert office.listings.oldest() is None
+
+
+def test_a_folder_is_not_blamed_for_one_that_hangs_though_nobody_wants_that_any_more() -> None:
+    office = Office()
+    office.topic("folder:/hung")
+    office.scout()
+    office.listings.stop_topic(office.session, "folder:/hung")
+    office.now += 1
+    office.topic("folder:/home")
+    office.listings.feed()
+    office.now += PATIENCE - 1
+    assert office.listings.oldest() == office.now - PATIENCE
+    office.lost()
+    assert office.parts() == [], "it was given up for another's sake"
+    office.scout()
+    assert [one.path for one in office.said if isinstance(one, List)] == [b"/home"]
 
 
 def test_a_failure_is_told_with_the_names_that_were_found() -> None:

@@ -117,7 +117,7 @@ def test_a_folder_that_is_missing_or_none_is_told_with_its_name(tmp_path: Path) 
         assert not found
         assert end.code == code
         assert end.message.startswith(f"{tmp_path / name}: ")
-    assert read(b"/" + b"x" * 5000)[1].code == "unreadable"
+    assert read(b"/" + b"x" * 5000)[1].code == "not_found"
 
 
 def test_a_folder_below_that_can_not_be_listed_is_named_and_the_rest_is_told(

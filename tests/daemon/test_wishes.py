@@ -474,7 +474,7 @@ def test_a_step_that_the_table_does_not_allow_tells_the_story() -> None:
 def test_status_says_how_many_wait_before_it() -> None:
     house = House()
     house.submit(A, "xyz")
-    status = house.jobs.status(house.wishes.items[key("z")])
+    (status,) = house.jobs.status([house.wishes.items[key("z")]])
     assert (status.state, status.position, status.attempts) == (State.QUEUED, 2, 0)
     item = house.render()
-    assert house.jobs.status(item).state is State.RENDERING
+    assert house.jobs.status([item])[0].state is State.RENDERING

@@ -106,7 +106,7 @@ def test_a_folder_that_is_not_there_ends_its_snapshot_with_the_reason(home: Home
     (part,) = [event for event in heard if isinstance(event, Snapshot)]
     assert (part.last, part.error, part.entries) == (True, "not_found", [])
     assert part.message is not None
-    assert "nowhere: there is no such folder" in part.message
+    assert "nowhere: there is no such file or folder" in part.message
 
 
 def test_a_cancelled_batch_ends_with_every_item_in_a_final_state(home: Home, connection: Connection) -> None:

@@ -213,3 +213,36 @@ def test_ending_the_daemon_tells_a_large_batch_to_its_end_and_nobody_starts_anot
     assert out.count('"state"') == 9000
     assert daemon.wait(15) == 0
     assert not home.daemon_pids()
+
+
+def endings(home: Home, command: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """How many items were told their final state, and how many different ones."""
+    out, _err = home.output(command)
+    lines = [line for line in out.splitlines() if '"path"' in line]
+    return len(lines), len(set(lines))
+
+
+@pytest.mark.parametrize("how", ["stop --now", "SIGTERM twice"])
+def test_ending_the_daemon_in_a_hurry_still_tells_every_item_its_end(home: Home, how: str) -> None:
+    paint_many(home.pictures, 1500, (2400, 1800))
+    daemon = home.daemon()
+    command = home.start("thumbd_client", "render", "--json", "--flavor", "xx-large", str(home.pictures))
+    wait_for(lambda: bool(list(home.cache.glob("thumbnails/xx-large/*.png"))), "the first thumbnail")
+    if how == "stop --now":
+        assert home.ctl("stop", "--now").status == 0
+    else:
+        daemon.terminate()
+        daemon.terminate()
+    assert daemon.wait(15) == 0
+    assert command.wait(30) == 1
+    assert endings(home, command) == (1500, 1500)
+    assert "tried once more" not in home.output(daemon)[1]
+
+
+@pytest.mark.parametrize("command", ["status", "render"])
+def test_a_daemon_that_hangs_is_told_of_instead_of_waited_for_for_ever(home: Home, command: str) -> None:
+    daemon = home.daemon()
+    daemon.send_signal(signal.SIGSTOP)
+    result = home.ctl(command, *([str(home.pictures)] if command == "render" else []), timeout_s=40)
+    assert result.status == 3
+    assert "does not speak" in result.err

@@ -110,7 +110,7 @@ def test_odd_names_are_rendered_under_their_exact_uri(home: Home) -> None:
 def test_a_missing_folder_is_named_and_fails(home: Home) -> None:
     result = home.ctl("render", str(home.root / "nowhere"))
     assert result.status == 1
-    assert "nowhere: there is no such folder" in result.out
+    assert "nowhere: there is no such file or folder" in result.out
 
 
 def test_an_empty_folder_is_no_failure(home: Home) -> None:
@@ -206,3 +206,37 @@ def test_the_module_and_the_installed_command_are_the_same_program(home: Home) -
         pytest.skip("thumbd is not installed beside this Python")
     said = subprocess.run([installed, "--version"], capture_output=True, text=True, check=True, env=home.environ)
     assert said.stdout == home.ctl("--version").out
+
+
+def test_what_could_not_be_kept_is_counted_and_told_once(home: Home) -> None:
+    for number in range(5):
+        paint(home.pictures / f"{number}.jpg")
+    (home.cache / "thumbnails").write_text("a file where the folder should be")
+    result = home.ctl("render", str(home.pictures))
+    assert result.status == 0
+    assert result.out.count("5 thumbnails could not be kept in the cache:") == 1
+    assert home.render(home.pictures).summary["volatile"] == 5
+
+
+def test_one_bad_argument_does_not_cost_the_others(home: Home) -> None:
+    paint(home.pictures / "a.jpg")
+    result = home.ctl("render", "/" + "x" * 5000, str(home.root / "nowhere"), str(home.pictures))
+    assert result.status == 1
+    assert "this path is too long" in result.out
+    assert "nowhere: there is no such file or folder" in result.out
+    assert "1 picture: 1 ready" in result.out
+
+
+def test_an_empty_path_and_a_deleted_working_folder_are_wrong_usage(home: Home) -> None:
+    assert home.ctl("render", "").status == 2
+    gone = home.root / "gone"
+    gone.mkdir()
+    script = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m thumbd_client render ."
+    done = subprocess.run(["sh", "-c", script], env=home.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "has been deleted" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_without_pictures_says_what_might_help(home: Home) -> None:
+    assert "there are no pictures here" in home.ctl("render", str(home.pictures)).out

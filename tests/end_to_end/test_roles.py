@@ -104,6 +104,21 @@ def test_a_renderer_holds_only_what_it_was_handed(home: Home) -> None:
         assert os.fsencode(home.pictures) not in paths
 
 
+def test_a_slot_cannot_be_resized_by_whoever_holds_it(home: Home) -> None:
+    home.daemon()
+    wait_for(lambda: len(home.workers("renderer")) >= 3, "three renderers")
+    (daemon,) = home.daemon_pids()
+    held = (Path(f"/proc/{daemon}/fd/{fd}") for fd in os.listdir(f"/proc/{daemon}/fd"))
+    slots = [path for path in held if "memfd:thumbd-slot" in os.readlink(path)]
+    assert len(slots) == 3
+    for path in slots:
+        with path.open("r+b") as slot:
+            assert os.fstat(slot.fileno()).st_size == 24 << 20
+            for size in (0, 48 << 20):
+                with pytest.raises(PermissionError):
+                    os.ftruncate(slot.fileno(), size)
+
+
 def test_the_daemon_holds_no_descriptor_of_a_users_file(home: Home) -> None:
     for number in range(30):
         Image.new("RGB", (1500, 1000), "olive").save(home.pictures / f"{number}.jpg")

@@ -120,11 +120,10 @@ class Scout:
 
     def _list_some(self, job: int) -> None:
         listing = self._listings.get(job)
-        if listing is None:
-            return
-        record = listing.step()
+        # One that was stopped is answered too: whoever owes an answer for long is taken for stuck.
+        record = listing.step() if listing is not None else records.Listed(job, "", "", 0)
         if isinstance(record, records.Listed):
-            del self._listings[job]
+            self._listings.pop(job, None)
         self._control.send(record)
 
 

@@ -114,9 +114,13 @@ class Listing:
 def _why_not(path: bytes, error: OSError) -> tuple[str, str]:
     """Code and sentence for a folder that can't be listed."""
     if error.errno == errno.ENOENT:
-        return "not_found", about(path, "there is no such folder")
+        return "not_found", about(path, "there is no such file or folder")
+    if error.errno == errno.ELOOP:
+        return "unreadable", about(path, "is a link that leads back to itself")
+    if error.errno == errno.ENAMETOOLONG:
+        return "not_found", about(path, "a name in this path is longer than file systems allow")
     if error.errno == errno.ENOTDIR:
         return "unreadable", about(path, "is not a folder")
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "unreadable", about(path, "this folder may not be listed; check its permissions")
-    return "unreadable", about(path, f"this folder can't be listed: {cause_of(error)}")
+        return "unreadable", about(path, "may not be listed; check the permissions of the folders on its way")
+    return "unreadable", about(path, f"can't be listed: {cause_of(error)}")

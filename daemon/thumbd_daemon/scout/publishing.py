@@ -8,6 +8,7 @@ import contextlib
 import errno
 import itertools
 import os
+from dataclasses import dataclass
 from typing import Final
 
 from ..cache import Original, Places, failure_text, thumbnail_text
@@ -123,12 +124,29 @@ def _publish_volatile(places: Places, task: Publish, data: bytes, why: str) -> P
     name = os.path.basename(places.thumbnail(task.path, task.flavor))
     target = os.path.join(places.volatile, task.flavor.encode() + b"-" + name)
     try:
-        make_room(places.volatile, len(data))
+        _meter.before_writing(places.volatile, len(data))
         write_whole(target, data)
     except OSError as error:
         cause = f"{why}; nor in {shown(places.volatile)}: {cause_of(error)}; free some space or mend the permissions"
         return PublishFailed(task.job, "disk_full", about(task.path, cause))
     return Published(task.job, target, True, about(task.path, why))
+
+
+@dataclass
+class _Meter:
+    """Looks at the volatile folder now and then instead of at each picture: scouts may write an eighth of the limit
+    each between two looks, and a look makes room for both."""
+
+    unseen: int = MAX_VOLATILE_BYTES
+
+    def before_writing(self, folder: bytes, size: int) -> None:
+        self.unseen += size
+        if self.unseen > MAX_VOLATILE_BYTES // 8:
+            make_room(folder, MAX_VOLATILE_BYTES // 4)
+            self.unseen = size
+
+
+_meter = _Meter()
 
 
 def make_room(folder: bytes, needed: int, limit: int = MAX_VOLATILE_BYTES) -> None:
