@@ -202,7 +202,7 @@ def together(parts: list[Progress]) -> Progress:
 
 
 def _is_file(path: bytes) -> bool:
-    """Whether there is something that is no folder; what is missing counts as a folder, whose error is plainer."""
+    """Whether there is something that is no folder; the daemon says what is wrong with what is missing."""
     try:
         return not stat.S_ISDIR(os.stat(path).st_mode)
     except OSError:

@@ -71,7 +71,7 @@ class Entries(QAbstractListModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.folder = b""
-        self.others = self.folders = 0
+        self.others = self.folders = self.failed = 0
         self.listed = False
         self._rows: list[Row] = []
         self._at: dict[bytes, int] = {}
@@ -137,7 +137,7 @@ class Entries(QAbstractListModel):
     def open(self, folder: bytes) -> None:
         """Be about `folder`, of which nothing is known yet."""
         self.beginResetModel()
-        self.folder, self.others, self.folders, self.listed = folder, 0, 0, False
+        self.folder, self.others, self.folders, self.failed, self.listed = folder, 0, 0, 0, False
         self._rows, self._at, self._parts = [], {}, []
         self._snapshot, self._again = None, False
         self._turn += 1
@@ -183,7 +183,8 @@ class Entries(QAbstractListModel):
         if number is None or self._rows[number].thumbnail != file:
             return False
         row = self._rows[number]
-        row.shown, row.thumbnail, row.reason = Shown.PENDING if reason is None else Shown.FAILED, None, reason
+        self._show(row, Shown.PENDING if reason is None else Shown.FAILED)
+        row.thumbnail, row.reason = None, reason
         self._renewed([number])
         return True
 
@@ -204,16 +205,23 @@ class Entries(QAbstractListModel):
         if picture is not None:
             row.before = row.thumbnail if row.thumbnail != picture else row.before
             row.thumbnail, row.flavor, row.volatile = picture, update.flavor, update.thumbnail is None
-            row.shown, row.reason = Shown.READY, None
+            self._show(row, Shown.READY)
+            row.reason = None
             row.cached = update.source is Source.CACHE
             return True
         if update.state is State.FAILED and update.error != ItemCode.SHUTDOWN:
-            row.shown, row.thumbnail = Shown.FAILED, None
+            self._show(row, Shown.FAILED)
+            row.thumbnail = None
             message = update.message or f"no thumbnail could be made ({update.error or 'no reason given'})"
             row.reason = reason(message, row.path)
             return True
         # Queued, rendering, cancelled, or the daemon is leaving: it still comes.
         return update.width is not None
+
+    def _show(self, row: Row, shown: Shown) -> None:
+        """`row` is shown so from now on; those that failed are counted."""
+        self.failed += (shown is Shown.FAILED) - (row.shown is Shown.FAILED)
+        row.shown = shown
 
     def _append(self, rows: list[Row]) -> None:
         rows = [row for row in rows if row.path not in self._at]
@@ -258,6 +266,7 @@ class Entries(QAbstractListModel):
             row = self._rows[number]
             new = fresh.get(row.path)
             if new is None:
+                self._show(row, Shown.PENDING)  # it is no longer one of those that failed
                 self.beginRemoveRows(QModelIndex(), number, number)
                 del self._rows[number]
                 self.endRemoveRows()

@@ -35,19 +35,20 @@ def empty(others: int) -> Notice:
 
 def unlisted(error: str, message: str) -> Notice:
     """A folder that can't be listed: why, and what to do."""
-    hints: dict[str, str] = {
-        ItemCode.NOT_FOUND: "It may have been moved or renamed. Go to the folder above, or look again.",
-        ItemCode.UNREADABLE: "Ask its owner for permission to read it, then look again.",
-        ItemCode.TIMEOUT: "The disk or the network does not answer. Look again when it does.",
-    }
-    sign = "folder" if error == ItemCode.NOT_FOUND else "locked"
-    return Notice(sign, "This folder can't be shown", message, hints.get(error, ""), "Look again")
+    if error == ItemCode.NOT_FOUND:
+        sign, hint = "folder", "It may have been moved or renamed. Go to the folder above, or look again."
+    elif "is not a folder" in message:
+        sign, hint = "folder", "Go to the folder above: if it is a picture, it is there."
+    elif "does not answer" in message:
+        sign, hint = "away", "The disk or the network is slow or gone. Look again when it is back."
+    else:
+        sign, hint = "locked", "Ask its owner for permission to read it, then look again."
+    return Notice(sign, "This folder can't be shown", message, hint, "Look again")
 
 
-def refused(reason: str, log: str) -> Notice:
-    """No daemon can be had."""
-    hint = "" if log in reason else f"Its log is {log}"
-    return Notice("away", "The thumbnail daemon is not running", reason, hint, "Try again")
+def refused(reason: str) -> Notice:
+    """No daemon can be had; the reason names its log where one was started."""
+    return Notice("away", "The thumbnail daemon is not running", reason, "", "Try again")
 
 
 class Placard(QWidget):

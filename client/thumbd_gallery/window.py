@@ -4,7 +4,6 @@ from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PyQt6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
-from thumbd_client.autostart import log_path
 from thumbd_protocol.items import EntryKind
 
 from .grid import Grid
@@ -173,7 +172,9 @@ class Window(QWidget):
             self.status.words.say("")  # nothing is known yet, which is not the same as none
             return
         self.status.words.say(
-            counts(entries.pictures(), entries.folders, entries.others, chosen, self._chosen_bytes(chosen))
+            counts(
+                entries.pictures(), entries.folders, entries.others, entries.failed, chosen, self._chosen_bytes(chosen)
+            )
         )
 
     def _chosen_bytes(self, chosen: int) -> str | None:
@@ -199,7 +200,7 @@ class Window(QWidget):
         elif entries.listed:
             notice = empty(entries.others)
         elif standing.daemon is Daemon.REFUSED:
-            notice = refused(standing.reason, str(log_path()))
+            notice = refused(standing.reason)
         elif standing.daemon is Daemon.STOPPED:
             notice = Notice("away", "The thumbnail daemon was stopped", standing.reason, "", "Start again")
         elif waited:

@@ -37,13 +37,15 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
-def counts(pictures: int, folders: int, others: int, selected: int, selected_bytes: str | None) -> str:
+def counts(pictures: int, folders: int, others: int, failed: int, selected: int, selected_bytes: str | None) -> str:
     """How many there are, for a person."""
     parts = []
     if folders:
         parts.append(_many(folders, "folder"))
     parts.append(_many(pictures, "picture") if pictures else "no pictures")
     text = " · ".join(parts)
+    if failed:
+        text += f" ({failed:,} without a thumbnail)"
     if others:
         text += f" + {_many(others, 'other file')}"
     if selected:

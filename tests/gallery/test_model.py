@@ -94,6 +94,7 @@ def test_a_failed_picture_stays_and_says_why(entries: Entries, rows: Rows) -> No
     )
     index = entries.index(0)
     assert entries.row(0).shown is Shown.FAILED
+    assert entries.failed == 1
     assert "a.jpg is cut off" in str(index.data(Qt.ItemDataRole.ToolTipRole))
     assert "a.jpg is cut off" in str(index.data(Qt.ItemDataRole.AccessibleTextRole))
 

@@ -17,12 +17,13 @@ def progress(done: int, total: int | None, rate: float = 51.2, eta_ms: int | Non
 @pytest.mark.parametrize(
     ("numbers", "text"),
     [
-        ((3012, 0, 0, 4, "38 MB"), "3,012 pictures · 4 selected (38 MB)"),
-        ((1, 2, 3, 0, None), "2 folders · 1 picture + 3 other files"),
-        ((0, 0, 1, 0, None), "no pictures + 1 other file"),
+        ((3012, 0, 0, 0, 4, "38 MB"), "3,012 pictures · 4 selected (38 MB)"),
+        ((1, 2, 3, 0, 0, None), "2 folders · 1 picture + 3 other files"),
+        ((0, 0, 1, 0, 0, None), "no pictures + 1 other file"),
+        ((62, 0, 5, 51, 0, None), "62 pictures (51 without a thumbnail) + 5 other files"),
     ],
 )
-def test_counts_are_told_as_a_person_would(numbers: tuple[int, int, int, int, str | None], text: str) -> None:
+def test_counts_are_told_as_a_person_would(numbers: tuple[int, int, int, int, int, str | None], text: str) -> None:
     assert counts(*numbers) == text
 
 
