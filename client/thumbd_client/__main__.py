@@ -1,10 +1,17 @@
-"""``python -m thumbd_client`` is ``thumbctl``."""
+"""``thumbctl``, and ``python -m thumbd_client``: a Ctrl+C that comes while all is still being loaded is one too."""
 
 import sys
 
-try:
-    from .ctl import main
 
+def main() -> None:
+    """Run the command."""
+    try:
+        from .ctl import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
     main()
-except KeyboardInterrupt:  # before there was anything to interrupt
-    sys.exit(130)

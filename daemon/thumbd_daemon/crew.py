@@ -70,9 +70,6 @@ class Crew:
         """How many processes live (or linger)."""
         return len(self._handles)
 
-    def pids(self) -> dict[int, Kind]:
-        return {handle.pid: self._pool.workers[serial].kind for serial, handle in self._handles.items()}
-
     def fill(self) -> None:
         """Start the children that are missing."""
         for kind in self._pool.missing(self._clock()):

@@ -104,9 +104,6 @@ class Desk:
                 raise ProtocolError(RequestCode.NOT_SUPPORTED, f"this daemon does not take `{name}` yet")
         ident = message.batch or f"batch-{session.ident.hex()[:8]}-{next(self._names)}"
         keys = _keys(message.items or [])
-        if message.replace is not None and message.replace in self._wishes.batches:
-            self._listings.stop_batch(message.replace)
-            self._wishes.cancel(message.replace, now)
         listing = message.folder is not None and not self._listings.has_batch(ident)
         try:
             batch = self._wishes.submit(
@@ -123,6 +120,10 @@ class Desk:
             )
         if message.folder is not None and listing:
             self._list(message.folder, ident)
+        # Only now: a submit that is refused replaces nothing.
+        if message.replace is not None and message.replace != ident and message.replace in self._wishes.batches:
+            self._listings.stop_batch(message.replace)
+            self._wishes.cancel(message.replace, now)
         return Accepted(reply_to=message.id, batch=ident, total=batch.total)
 
     def _list(self, folder: Folder, ident: str) -> None:

@@ -33,13 +33,12 @@ _MAX_PUBLISH: Final = 3
 class Making:
     """A renderer makes an item's picture; `answer` holds its numbers once it has.
 
-    `opener` and `publisher` are the scouts that are at it now.
+    `publisher` is the scout that is at it now.
     """
 
     item: Item
     renderer: Worker
     patience_s: float
-    opener: Worker | None = None
     publisher: Worker | None = None
     answer: Rendered | None = None
     published: int = 0
@@ -132,7 +131,7 @@ class Renders:
         number, now = self._hands.number(), self._hands.clock()
         settings = self._hands.settings
         patience = min(settings.task_base_s + settings.task_per_megabyte_s * item.size / 1e6, settings.task_most_s)
-        self._tasks[number] = Making(item, renderer, patience, opener=scout)
+        self._tasks[number] = Making(item, renderer, patience)
         self._hands.pool.give(renderer, number, now + patience, now)
         # The renderer hears the number before the scout does: it takes no other source.
         self._hands.crew.send(renderer, Expect(number))
@@ -187,10 +186,7 @@ class Renders:
     def _scouted(self, number: int, task: Making, record: Record) -> None:
         """A scout has opened the source, or published the pixels, or could not."""
         now, item = self._hands.clock(), task.item
-        if isinstance(record, records.Opened):
-            task.opener = None
-        elif isinstance(record, records.OpenFailed) and task.answer is not None:
-            task.opener = None
+        if isinstance(record, records.OpenFailed) and task.answer is not None:
             self._kill(task.renderer, "it answered before it had its source")
         elif isinstance(record, records.OpenFailed):
             del self._tasks[number]
@@ -273,7 +269,6 @@ class Renders:
             cause = f"{task.published} scouts died over its thumbnail; see the log"
             self._fail_in_words(task.item, ItemCode.INTERNAL, about(task.item.path, cause))
             return
-        task.opener = None
         if task.answer is not None:
             return  # the source had reached its renderer, and the picture waits for another scout
         self._give_up(number, task)

@@ -5,7 +5,7 @@ Whatever comes in, the outcome is a message or a ProtocolError that can be told 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgpack
 import msgspec
@@ -14,8 +14,6 @@ from .errors import ProtocolError, RequestCode
 from .limits import ID_BYTES, MAGIC, MAX_FRAME_BYTES, MAX_REQUEST_BYTES
 from .replies import REPLIES
 from .requests import REQUESTS, Message
-
-M = TypeVar("M", bound=Message)
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import zmq
 
 from thumbd_daemon.desk import Desk
@@ -188,3 +189,19 @@ def test_another_client_with_the_session_of_one_that_is_gone_takes_its_place(tmp
         assert code(await line.ask(first, Ping(id=ident(3)))) == "no_session"
 
     talk(tmp_path, what)
+
+
+def test_a_submit_replaces_another_batch_once_it_is_taken_itself(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        await line.ask(dealer, submit(2, b"/a", b"/b", batch="old"))
+        too_many = msgspec.structs.replace(submit(3, *(b"/%d" % n for n in range(9)), batch="new"), replace="old")
+        assert code(await line.ask(dealer, too_many)) == "queue_full"
+        assert line.wishes.batches["old"].ended is None, "a refused submit must not replace anything"
+        one = msgspec.structs.replace(submit(4, b"/c", batch="new"), replace="old")
+        assert isinstance(await line.ask(dealer, one), Accepted)
+        assert line.wishes.batches["old"].cancelled == 2
+        assert {path for path, _flavor in line.wishes.items} == {b"/c"}
+
+    talk(tmp_path, what, capacity=5)

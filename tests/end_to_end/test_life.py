@@ -96,14 +96,15 @@ def test_a_daemon_that_was_killed_leaves_no_child_and_its_socket_can_be_taken(ho
     wait_for(lambda: home.ctl("status").status == 0, "the next daemon")
 
 
-def test_killing_renderers_loses_nothing(home: Home) -> None:
+@pytest.mark.parametrize("kind", ["renderer", "scout"])
+def test_killing_children_in_mid_run_loses_nothing(home: Home, kind: str) -> None:
     paint_many(home.pictures, 200)
     daemon = home.daemon()
     command = home.start("thumbd_client", "render", "--json", str(home.pictures))
     killed = 0
     while command.poll() is None and killed < 8:
         done = thumbnails(home)
-        for pid in home.workers("renderer")[:1]:
+        for pid in home.workers(kind)[:1]:
             os.kill(pid, signal.SIGKILL)
             killed += 1
         wait_for(lambda done=done: command.poll() is not None or thumbnails(home) > done + 5, "progress")  # type: ignore[misc]
@@ -112,23 +113,6 @@ def test_killing_renderers_loses_nothing(home: Home) -> None:
     assert out.count('"state": "ready"') == 200
     assert killed
     assert daemon.poll() is None
-
-
-def test_killing_scouts_loses_nothing(home: Home) -> None:
-    paint_many(home.pictures, 150)
-    home.daemon()
-    command = home.start("thumbd_client", "render", "--json", str(home.pictures))
-    killed = 0
-    while command.poll() is None and killed < 8:
-        done = thumbnails(home)
-        for pid in home.workers("scout")[:1]:
-            os.kill(pid, signal.SIGKILL)
-            killed += 1
-        wait_for(lambda done=done: command.poll() is not None or thumbnails(home) > done + 5, "progress")  # type: ignore[misc]
-    assert command.wait(60) == 0
-    out, _err = home.output(command)
-    assert out.count('"state": "ready"') == 150
-    assert killed
 
 
 def test_killing_the_daemon_in_the_middle_costs_the_command_nothing(home: Home) -> None:
