@@ -9,6 +9,8 @@ from thumbd_protocol.items import BatchInfo, ItemUpdate, Progress, Source, State
 from .items import Item, Key
 from .lanes import Lane
 
+#: An item is tried again so many times after somebody else has killed its renderer, unless its batch says otherwise.
+MAX_RETRIES: Final = 5
 #: The rate is that of the last so many seconds, measured at most so often.
 _RATE_WINDOW_S: Final = 5.0
 _SAMPLE_S: Final = 0.25
@@ -62,12 +64,14 @@ class BatchEnd:
 
 @dataclass(eq=False)
 class Batch:
-    """`members` holds every item of the batch, True while it has no final state; `sessions` are told."""
+    """`members` holds every item of the batch, True while it has no final state; `sessions` are told. Renderers that
+    others kill over an item of it are replaced `max_retries` times."""
 
     ident: str
     lane: Lane[Item]
     started: float
     sessions: set[bytes] = field(default_factory=set)
+    max_retries: int = MAX_RETRIES
     members: dict[Key, bool] = field(default_factory=dict)
     #: More chunks were announced; a folder is still being listed.
     more: bool = False

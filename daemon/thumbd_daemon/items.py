@@ -39,9 +39,12 @@ class IllegalStep(Exception):
 
 
 class Item:
-    """One thumbnail in the making. `size` and `mtime_ns` are the original's, known after the look."""
+    """One thumbnail in the making. `size` and `mtime_ns` are the original's, known after the look. It was `asked` for,
+    and work on it has `begun` (the latest step), in monotonic seconds."""
 
     __slots__ = (
+        "asked",
+        "begun",
         "changes",
         "deaths",
         "flavor",
@@ -55,10 +58,12 @@ class Item:
         "size",
     )
 
-    def __init__(self, number: int, path: bytes, flavor: Flavor) -> None:
+    def __init__(self, number: int, path: bytes, flavor: Flavor, asked: float) -> None:
         self.number = number
         self.path = path
         self.flavor = flavor
+        self.asked = asked
+        self.begun: float | None = None
         self.phase = Phase.LOOK
         self.lanes: list[Lane[Item]] = []
         self.size = 0

@@ -86,6 +86,28 @@ class Schedule(Generic[T]):
                         return thing, rank
         return None
 
+    def at_least(self, stage: Stage, enough: int) -> int:
+        """How many wait for `stage`, counted up to `enough`; what has left is looked at so far and no further."""
+        count = looked = 0
+        for clients in self._ranks.values():
+            for lanes in clients.values():
+                for lane in lanes:
+                    for thing in lane.queues[stage]:
+                        count += self._waits(thing, stage)
+                        looked += 1
+                        if count >= enough or looked >= 20 * enough:
+                            return count
+        return count
+
+    def counts(self, stage: Stage) -> list[tuple[Rank, bytes, int]]:
+        """(rank, client, how many things of its wait there). It walks all queues: for ``stats``."""
+        found: list[tuple[Rank, bytes, int]] = []
+        for rank, clients in self._ranks.items():
+            for client, lanes in clients.items():
+                waiting = {thing for lane in lanes for thing in lane.queues[stage] if self._waits(thing, stage)}
+                found.append((rank, client, len(waiting)))
+        return found
+
     def positions(self, stage: Stage) -> dict[T, int]:
         """How many wait before each, by priority and place (round robin aside). It walks all queues: for ``status``."""
         places: dict[T, int] = {}

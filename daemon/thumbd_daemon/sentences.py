@@ -1,10 +1,14 @@
 """How files are named in sentences: any bytes, on one line, in valid Unicode."""
 
 
+def printable(text: str) -> str:
+    """`text` on one line, without anything that a terminal would obey."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def shown(path: bytes) -> str:
     """`path` for a person to read: what is not UTF-8, and control characters, as ``\\x..`` escapes."""
-    text = path.decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return printable(path.decode("utf-8", "backslashreplace"))
 
 
 def about(path: bytes, cause: str) -> str:

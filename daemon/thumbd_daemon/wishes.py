@@ -11,7 +11,7 @@ from typing import Final
 from thumbd_protocol.items import Flavor, ItemUpdate, Priority, Rank, State
 from thumbd_protocol.requests import Focus
 
-from .batches import Batch, Outcome
+from .batches import MAX_RETRIES, Batch, Outcome
 from .items import STAGE, Item, Key, Phase
 from .lanes import Lane, Schedule, Stage
 from .news import Ended, Moved, News, Told
@@ -44,7 +44,7 @@ class Wishes:
     """All that is wanted. `capacity` bounds the open items, `reserve` of it is kept for what is on screen."""
 
     def __init__(self, capacity: int, reserve: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._reserve = reserve
         self.items: dict[Key, Item] = {}
         self.batches: dict[str, Batch] = {}
@@ -52,11 +52,12 @@ class Wishes:
         self.schedule: Schedule[Item] = Schedule(lambda item, stage: STAGE.get(item.phase) is stage)
         self._retries: dict[tuple[bytes, Rank], Lane[Item]] = {}
         self._count = 0
+        self.joined = self.cancelled = 0
         self.news: list[News] = []
 
     def room(self) -> int:
         """How many more items of batches may be open."""
-        return max(0, self._capacity - self._reserve - len(self.items))
+        return max(0, self.capacity - self._reserve - len(self.items))
 
     def submit(
         self,
@@ -68,6 +69,7 @@ class Wishes:
         *,
         more: bool,
         listing: bool,
+        max_retries: int | None = None,
     ) -> Batch:
         """Open or join the batch `ident` and add what it lacks. All or nothing: raises QueueFull."""
         batch = self.batches.get(ident)
@@ -86,7 +88,8 @@ class Wishes:
         batch.sessions.add(session)
         batch.more = more
         batch.listing = batch.listing or listing
-        self._add(batch, new)
+        batch.max_retries = batch.max_retries if max_retries is None else max_retries
+        self._add(batch, new, now)
         self._look_for_end(batch, now)
         return batch
 
@@ -94,7 +97,7 @@ class Wishes:
         """The listing of a batch's folder found these; they are never refused."""
         batch = self.batches.get(ident)
         if batch is not None and batch.listing:
-            self._add(batch, [key for key in dict.fromkeys(keys) if key not in batch.members])
+            self._add(batch, [key for key in dict.fromkeys(keys) if key not in batch.members], now)
             self._moved(batch)
 
     def listed(self, ident: str, error: str | None, message: str | None, now: float) -> None:
@@ -105,7 +108,13 @@ class Wishes:
             batch.error, batch.message = error, message
             self._look_for_end(batch, now)
 
-    def focus(self, session: bytes, focus: Focus) -> None:
+    def max_retries(self, item: Item) -> int:
+        """How many times `item` may be tried again after others have killed its renderers: the most that any of those
+        who wait for it asks for."""
+        owners = [lane.owner for lane in item.lanes]
+        return max((o.max_retries if isinstance(o, Batch) else MAX_RETRIES for o in owners), default=0)
+
+    def focus(self, session: bytes, focus: Focus, now: float) -> None:
         """What a view shows now; what left it is dropped unless somebody else wants it."""
         view = self._views.get((session, focus.view))
         if view is not None and focus.generation <= view.generation:
@@ -121,7 +130,7 @@ class Wishes:
         view.visible.clear()
         view.near.clear()
         for path in dict.fromkeys([*focus.visible, *focus.near]):
-            self._show(view, path, wanted[path])
+            self._show(view, path, wanted[path], now)
         if not wanted:
             self._close_view(session, focus.view)
 
@@ -213,18 +222,19 @@ class Wishes:
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _open(self, key: Key) -> tuple[Item, bool]:
+    def _open(self, key: Key, now: float) -> tuple[Item, bool]:
         item = self.items.get(key)
         if item is not None:
             return item, False
         self._count += 1
-        item = self.items[key] = Item(self._count, *key)
+        item = self.items[key] = Item(self._count, *key, now)
         return item, True
 
-    def _add(self, batch: Batch, keys: list[Key]) -> None:
+    def _add(self, batch: Batch, keys: list[Key], now: float) -> None:
         for key in keys:
-            item, new = self._open(key)
+            item, new = self._open(key, now)
             batch.joined += not new
+            self.joined += not new
             batch.members[key] = True
             item.lanes.append(batch.lane)
             self._enqueue(item, [batch.lane])
@@ -250,7 +260,7 @@ class Wishes:
         self.schedule.close(view.visible)
         self.schedule.close(view.near)
 
-    def _show(self, view: View, path: bytes, lane: Lane[Item]) -> None:
+    def _show(self, view: View, path: bytes, lane: Lane[Item], now: float) -> None:
         key = (path, view.flavor)
         if path in view.members:
             item = self.items.get(key)
@@ -258,7 +268,7 @@ class Wishes:
                 return  # told already
             item.lanes = [old for old in item.lanes if old.owner is not view]
         else:
-            item, _new = self._open(key)
+            item, _new = self._open(key, now)
             view.members.add(path)
         item.lanes.append(lane)
         self._enqueue(item, [lane])
@@ -284,6 +294,7 @@ class Wishes:
     def _cancel_item(self, batch: Batch, item: Item, now: float) -> int:
         """0 dropped, 1 running on, 2 wanted by others."""
         outcome = Outcome(State.CANCELLED)
+        self.cancelled += 1
         batch.settle(item.key, outcome, now)
         for session in batch.sessions:
             self.news.append(Told(session, outcome.update(item.key), False))

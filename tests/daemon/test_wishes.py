@@ -2,18 +2,27 @@
 
 import pytest
 
-from thumbd_daemon.batches import Outcome
+from thumbd_daemon.batches import MAX_RETRIES, Outcome
+from thumbd_daemon.budget import Budget
 from thumbd_daemon.items import IllegalStep, Item, Key, Phase
-from thumbd_daemon.jobs import MAX_CHANGES, MAX_DEATHS, MAX_LOST_SCOUTS, MAX_OUTSIDE_DEATHS, Jobs
+from thumbd_daemon.jobs import MAX_CHANGES, MAX_DEATHS, MAX_LOST_SCOUTS, Jobs, urgency
+from thumbd_daemon.mounts import Mounts
 from thumbd_daemon.news import Ended, Told
+from thumbd_daemon.quarantine import Quarantine
+from thumbd_daemon.stats import Stats
+from thumbd_daemon.verdicts import Blame, Verdict
 from thumbd_daemon.wishes import QueueFull, Wishes
 from thumbd_protocol.errors import ItemCode
 from thumbd_protocol.items import Flavor, Priority, Source, State
 from thumbd_protocol.requests import Focus
 
+from .workshop import Store
+
 A, B = b"session a", b"session b"
 NOW = 50.0
 READY = Outcome(State.READY, thumbnail=b"/t.png", source=Source.RENDER)
+CRASH = Verdict(ItemCode.CRASHED, "SIGSEGV", Blame.FILE)
+SHOT = Verdict(ItemCode.CRASHED, "SIGKILL", Blame.OUTSIDE)
 
 
 def key(name: str) -> Key:
@@ -29,7 +38,10 @@ class House:
 
     def __init__(self, capacity: int = 1000, reserve: int = 100) -> None:
         self.wishes = Wishes(capacity, reserve)
-        self.jobs = Jobs(self.wishes)
+        self.stats = Stats()
+        quarantine = Quarantine([], Store(), "r1")
+        budget: Budget[Item] = Budget(1 << 30, 4, urgency)
+        self.jobs = Jobs(self.wishes, Mounts(10.0, 1.0), budget, quarantine, self.stats, lambda: 0)
 
     def submit(self, session: bytes, names: str, ident: str = "b", **rest: bool | Priority) -> None:
         priority = rest.get("priority", Priority.NORMAL)
@@ -54,10 +66,11 @@ class House:
                 visible=[path for path, _ in keys(visible)],
                 near=[path for path, _ in keys(near)],
             ),
+            NOW,
         )
 
     def looks(self, most: int = 100) -> list[Item]:
-        return self.jobs.take_looks(most, most, 1 << 20)
+        return self.jobs.take_looks(most, most, 1 << 20, NOW)
 
     def names(self, items: list[Item]) -> str:
         return "".join(item.path[1:].decode() for item in items)
@@ -65,10 +78,10 @@ class House:
     def render(self) -> Item:
         """The next item, looked at and missed, in a renderer."""
         for item in self.looks():
-            self.jobs.needs_render(item, 10, 20)
-        found = self.jobs.take_render()
+            self.jobs.needs_render(item, 10, 20, NOW)
+        found = self.jobs.take_render(NOW)
         assert found is not None
-        return found
+        return found[0]
 
     def finish(self, item: Item) -> None:
         if item.phase is Phase.RENDERING:
@@ -160,7 +173,7 @@ def test_work_is_shared_and_each_session_is_told() -> None:
     house.submit(A, "x", "one")
     house.submit(B, "x", "two")
     item = house.render()
-    assert house.jobs.take_render() is None
+    assert house.jobs.take_render(NOW) is None
     house.finish(item)
     assert house.told(A) == house.told(B) == [("x", State.READY)]
     assert (house.ended(A), house.ended(B)) == (["one"], ["two"])
@@ -341,7 +354,7 @@ def test_a_view_that_shows_another_flavor_asks_for_all_again() -> None:
     house = House()
     house.focus(A, 1, "x")
     house.finish_all()
-    house.wishes.focus(A, Focus(view="v", generation=2, flavor=Flavor.NORMAL, visible=[b"/x"], near=[]))
+    house.wishes.focus(A, Focus(view="v", generation=2, flavor=Flavor.NORMAL, visible=[b"/x"], near=[]), NOW)
     assert set(house.wishes.items) == {(b"/x", Flavor.NORMAL)}
 
 
@@ -386,11 +399,11 @@ def test_a_session_whose_batch_item_is_on_its_screen_hears_of_it_once_and_urgent
 def test_a_look_takes_fewer_paths_when_the_first_is_on_screen_and_no_more_bytes_than_fit() -> None:
     house = House()
     house.submit(A, "".join(map(chr, range(0x100, 0x140))))
-    assert len(house.jobs.take_looks(40, 3, 1 << 20)) == 40
+    assert len(house.jobs.take_looks(40, 3, 1 << 20, NOW)) == 40
     house.focus(A, 1, "abcdef")
-    assert len(house.jobs.take_looks(40, 3, 1 << 20)) == 3
-    assert len(house.jobs.take_looks(40, 40, 1)) == 1
-    assert house.jobs.take_looks(40, 40, 0) == []
+    assert len(house.jobs.take_looks(40, 3, 1 << 20, NOW)) == 3
+    assert len(house.jobs.take_looks(40, 40, 1, NOW)) == 1
+    assert house.jobs.take_looks(40, 40, 0, NOW) == []
 
 
 def test_a_file_that_always_changes_is_told_as_stale_after_several_looks() -> None:
@@ -399,7 +412,7 @@ def test_a_file_that_always_changes_is_told_as_stale_after_several_looks() -> No
     for _ in range(MAX_CHANGES):
         house.jobs.changed(house.render(), NOW)
     assert house.told(A) == [("x", State.FAILED)]
-    assert house.jobs.totals["failed:stale"] == 1
+    assert house.stats.failed == {"stale": 1}
 
 
 def test_scouts_that_are_killed_over_a_good_file_do_not_make_it_stale() -> None:
@@ -410,26 +423,30 @@ def test_scouts_that_are_killed_over_a_good_file_do_not_make_it_stale() -> None:
         (item,) = house.looks()
         house.jobs.look_again(item, NOW)
     assert house.told(A) == [("x", State.FAILED)]
-    assert house.jobs.totals["failed:internal"] == 1
+    assert house.stats.failed == {"internal": 1}
 
 
-def test_a_file_that_kills_two_renderers_has_failed() -> None:
+def test_a_file_that_kills_two_renderers_is_quarantined() -> None:
     house = House()
     house.submit(A, "x")
     for death in range(MAX_DEATHS):
-        again = house.jobs.died(house.render(), ItemCode.CRASHED, "SIGSEGV", NOW, outside=False)
+        again = house.jobs.died(house.render(), CRASH, NOW)
         assert again is (death + 1 < MAX_DEATHS)
     (told,) = [one.update for one in house.wishes.news if isinstance(one, Told)]
-    assert (told.state, told.error, told.retryable) == (State.FAILED, "crashed", True)
-    assert told.message == "/x: SIGSEGV"
+    assert (told.state, told.error, told.retryable) == (State.FAILED, "quarantined", False)
+    assert told.message is not None
+    assert told.message.startswith("/x: is quarantined: SIGSEGV, 2 times")
+    assert house.stats.retries == MAX_DEATHS - 1
 
 
-def test_a_file_whose_renderers_others_killed_gets_more_tries() -> None:
+def test_a_file_whose_renderers_others_killed_gets_more_tries_and_is_not_quarantined() -> None:
     house = House()
     house.submit(A, "x")
-    for _ in range(MAX_OUTSIDE_DEATHS - 1):
-        assert house.jobs.died(house.render(), ItemCode.CRASHED, "SIGKILL", NOW, outside=True)
-    assert not house.jobs.died(house.render(), ItemCode.CRASHED, "SIGKILL", NOW, outside=True)
+    for _ in range(MAX_RETRIES):
+        assert house.jobs.died(house.render(), SHOT, NOW)
+    assert not house.jobs.died(house.render(), SHOT, NOW)
+    (told,) = [one.update for one in house.wishes.news if isinstance(one, Told)]
+    assert (told.error, told.retryable, told.message) == ("crashed", True, "/x: SIGKILL")
 
 
 def test_a_second_try_comes_one_priority_later() -> None:
@@ -438,7 +455,7 @@ def test_a_second_try_comes_one_priority_later() -> None:
     item = house.render()
     house.submit(B, "y", "two", priority=Priority.HIGH)
     house.submit(B, "z", "three", priority=Priority.LOW)
-    house.jobs.died(item, ItemCode.CRASHED, "boom", NOW, outside=False)
+    house.jobs.died(item, CRASH, NOW)
     order = [house.render() for _ in range(3)]
     assert house.names(order) == "yxz"
 
@@ -449,7 +466,7 @@ def test_a_second_try_outlives_the_session_it_was_queued_for() -> None:
     house.submit(B, "xy", "two")
     x, y = house.render(), house.render()
     assert house.names([x, y]) == "xy"
-    house.jobs.died(x, ItemCode.CRASHED, "boom", NOW, outside=False)
+    house.jobs.died(x, CRASH, NOW)
     house.wishes.close_session(A)
     house.finish(y)
     house.finish(house.render())
@@ -461,12 +478,12 @@ def test_a_second_try_that_nobody_waits_for_any_more_is_not_made() -> None:
     house.submit(A, "x")
     item = house.render()
     house.wishes.cancel("b", NOW)
-    house.jobs.died(item, ItemCode.CRASHED, "boom", NOW, outside=False)
+    house.jobs.died(item, CRASH, NOW)
     assert not house.wishes.items
 
 
 def test_a_step_that_the_table_does_not_allow_tells_the_story() -> None:
-    item = Item(7, b"/x", Flavor.LARGE)
+    item = Item(7, b"/x", Flavor.LARGE, NOW)
     with pytest.raises(IllegalStep, match=r"item 7 .*/x.*LOOK to PUBLISHING"):
         item.step(Phase.PUBLISHING)
 

@@ -7,13 +7,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from thumbd_daemon.batches import Outcome
+from thumbd_daemon.budget import Budget
 from thumbd_daemon.items import Item, Key, Phase
-from thumbd_daemon.jobs import Jobs
+from thumbd_daemon.jobs import Jobs, urgency
+from thumbd_daemon.mounts import Mounts
 from thumbd_daemon.news import Ended, Told
+from thumbd_daemon.quarantine import Quarantine
+from thumbd_daemon.stats import Stats
+from thumbd_daemon.verdicts import Blame, Verdict
 from thumbd_daemon.wishes import QueueFull, Wishes
 from thumbd_protocol.errors import ItemCode
 from thumbd_protocol.items import Flavor, Priority, State
 from thumbd_protocol.requests import Focus
+
+from .workshop import Store
 
 SESSIONS = [b"a", b"b", b"c"]
 BATCHES = ["one", "two", "three"]
@@ -32,7 +39,9 @@ class WishesMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.wishes = Wishes(capacity=14, reserve=4)
-        self.jobs = Jobs(self.wishes)
+        self.mounts: Mounts[Item] = Mounts(10.0, 1.0)
+        budget: Budget[Item] = Budget(1 << 30, 4, urgency)
+        self.jobs = Jobs(self.wishes, self.mounts, budget, Quarantine([], Store(), "r1"), Stats(), lambda: 0)
         self.now = 10.0
         self.looking: list[Item] = []
         self.rendering: list[Item] = []
@@ -107,7 +116,9 @@ class WishesMachine(RuleBasedStateMachine):
     ) -> None:
         self.generation += 1
         generation = max(0, self.generation - 5) if older else self.generation
-        self.wishes.focus(session, Focus(view=view, generation=generation, flavor=flavor, visible=visible, near=near))
+        self.wishes.focus(
+            session, Focus(view=view, generation=generation, flavor=flavor, visible=visible, near=near), self.now
+        )
         self.hear()
 
     @rule(ident=st.sampled_from(BATCHES))
@@ -133,7 +144,7 @@ class WishesMachine(RuleBasedStateMachine):
 
     @rule(most=st.integers(1, 4))
     def look(self, most: int) -> None:
-        self.looking += self.jobs.take_looks(most, most, 1 << 16)
+        self.looking += self.jobs.take_looks(most, most, 1 << 16, self.now)
 
     @precondition(lambda self: self.looking)
     @rule(data=st.data(), how=st.sampled_from(["hit", "miss", "no use", "again"]))
@@ -143,7 +154,7 @@ class WishesMachine(RuleBasedStateMachine):
             case "hit":
                 self.jobs.finish(item, READY, self.now)
             case "miss":
-                self.jobs.needs_render(item, 5, 6)
+                self.jobs.needs_render(item, 5, 6, self.now)
             case "no use":
                 self.jobs.fail(item, ItemCode.NOT_FOUND, "gone", self.now, source=None)
             case _:
@@ -152,9 +163,9 @@ class WishesMachine(RuleBasedStateMachine):
 
     @rule()
     def render(self) -> None:
-        item = self.jobs.take_render()
-        if item is not None:
-            self.rendering.append(item)
+        turn = self.jobs.take_render(self.now)
+        if turn is not None:
+            self.rendering.append(turn[0])
         self.hear()
 
     @precondition(lambda self: self.rendering)
@@ -168,7 +179,8 @@ class WishesMachine(RuleBasedStateMachine):
             case "failed":
                 self.jobs.fail(item, ItemCode.MEMORY, "too much", self.now, source=None)
             case "died" | "killed":
-                self.jobs.died(item, ItemCode.CRASHED, "boom", self.now, outside=how == "killed")
+                blame = Blame.FILE if how == "died" else Blame.OUTSIDE
+                self.jobs.died(item, Verdict(ItemCode.CRASHED, "boom", blame), self.now)
             case "stale":
                 self.jobs.changed(item, self.now)
             case _:
@@ -239,19 +251,19 @@ class WishesMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Worked to the end, nothing is left that waits, and everybody has been told everything."""
         for item in self.looking:
-            self.jobs.needs_render(item, 1, 2)
+            self.jobs.needs_render(item, 1, 2, self.now)
         for item in self.rendering:
             self.jobs.render_again(item, self.now)
         for item in self.publishing:
             self.jobs.finish(item, READY, self.now)
         for _ in range(200):
-            for item in self.jobs.take_looks(9, 9, 1 << 16):
-                self.jobs.needs_render(item, 1, 2)
-            found = self.jobs.take_render()
+            for item in self.jobs.take_looks(9, 9, 1 << 16, self.now):
+                self.jobs.needs_render(item, 1, 2, self.now)
+            found = self.jobs.take_render(self.now)
             if found is None:
                 break
-            found.step(Phase.PUBLISHING)
-            self.jobs.finish(found, READY, self.now)
+            found[0].step(Phase.PUBLISHING)
+            self.jobs.finish(found[0], READY, self.now)
         assert not self.wishes.items, f"these wait for ever: {list(self.wishes.items)}"
         for ident, batch in list(self.wishes.batches.items()):
             batch.more = False
