@@ -86,13 +86,16 @@ class Mark(Record):
 
 
 class List(Record):
-    """List a folder: for items (`entries` False: pictures alone) or for a window (all names)."""
+    """List a folder: for items (`entries` False: pictures alone) or for a window (all names). Below it are `mounts`,
+    which are told of before they are entered, and `skip`, which are not entered."""
 
     job: int
     path: bytes
     recursive: bool
     hidden: bool
     entries: bool
+    mounts: list[bytes] = []
+    skip: list[bytes] = []
 
 
 class Continue(Record):
@@ -102,6 +105,17 @@ class Continue(Record):
 
 
 class StopListing(Record):
+    job: int
+
+
+class Watch(Record):
+    """Watching scout: tell what is in a folder, and from then on what changes there."""
+
+    job: int
+    path: bytes
+
+
+class Unwatch(Record):
     job: int
 
 
@@ -168,12 +182,14 @@ class OpenFailed(Record):
 
 
 class Published(Record):
-    """The picture is there; `volatile` with a message when it could not go into the cache."""
+    """The picture is there; `volatile` with a message when it did not go into the cache, `refused` when that could not
+    be written."""
 
     job: int
     path: bytes
     volatile: bool
     message: str
+    refused: bool = False
 
 
 class PublishFailed(Record):
@@ -190,10 +206,12 @@ class Marked(Record):
 
 
 class Found(Record):
-    """Some names of a listing: (name relative to the folder, kind, mime)."""
+    """Some names of a listing: (name relative to the folder, kind, mime). What comes next lies on the mount `at`, if
+    that is another than before."""
 
     job: int
     entries: list[tuple[bytes, str, str]]
+    at: bytes = b""
 
 
 class Listed(Record):
@@ -205,11 +223,73 @@ class Listed(Record):
     skipped: int
 
 
+# -- watching scout to daemon ---------------------------------------------------------------------------------------
+
+#: A name relative to its folder, kind, MIME type or "", and for regular files size and time of the last change.
+State = tuple[bytes, str, str, int | None, int | None]
+
+
+class At(Record):
+    """It turns to this folder now, 0: to none. Told before the folder is touched: if no sign of life comes any more,
+    it hangs there."""
+
+    job: int
+
+
+class Scanning(Record):
+    """A scan begins: what is not told as present until ``Scanned`` is not there."""
+
+    job: int
+
+
+class Present(Record):
+    """Some names of a scan."""
+
+    job: int
+    names: list[State]
+
+
+class Scanned(Record):
+    job: int
+
+
+class Changed(Record):
+    """What has happened to some names: first of all those that were `renamed` (from, to), in order; then how those are
+    that are there, and which are gone."""
+
+    job: int
+    present: list[State]
+    gone: list[bytes]
+    renamed: list[tuple[bytes, bytes]]
+
+
+class WatchFailed(Record):
+    """The folder can't be read or watched now; it is tried again. `message` names it and says what to do."""
+
+    job: int
+    code: str
+    message: str
+
+
 # -- renderers ------------------------------------------------------------------------------------------------------
 
 
 class Expect(Record):
-    """Daemon to renderer: the source with this number is yours; close any other."""
+    """Daemon to renderer: the source with this number is yours; close any other. Decode it at once if that takes no
+    more than `allowance` bytes, else wait for ``Go`` or ``GiveBack``."""
+
+    job: int
+    allowance: int
+
+
+class Go(Record):
+    """Daemon to renderer: there is memory for it, decode."""
+
+    job: int
+
+
+class GiveBack(Record):
+    """Daemon to renderer: there is no memory for it now, close the source and say so."""
 
     job: int
 
@@ -220,6 +300,21 @@ class Source(Record):
     job: int
     size: int
     edge: int
+
+
+class Header(Record):
+    """Renderer to daemon: so large is the picture, and so many bytes will decoding it take."""
+
+    job: int
+    width: int
+    height: int
+    need: int
+
+
+class GivenBack(Record):
+    """Renderer to daemon: the source is closed, undecoded."""
+
+    job: int
 
 
 class Rendered(Record):
@@ -240,7 +335,26 @@ class NotRendered(Record):
     cause: str
 
 
+# -- the sentinel ---------------------------------------------------------------------------------------------------
+
+
+class Guard(Record):
+    """Daemon to sentinel: when I die, end this process group."""
+
+    group: int
+
+
+class Release(Record):
+    """Daemon to sentinel: this group has ended; its number may be another's."""
+
+    group: int
+
+
 ToScout = Setup | Attach | Detach | Look | Open | Publish | Mark | List | Continue | StopListing | Ping
 FromScout = Ready | Pong | Looked | Opened | OpenFailed | Published | PublishFailed | Marked | Found | Listed
-ToRenderer = Expect | Ping
-FromRenderer = Ready | Pong | Rendered | NotRendered
+ToWatcher = Setup | Watch | Unwatch | Ping
+FromWatcher = Ready | Pong | At | Scanning | Present | Scanned | Changed | WatchFailed
+ToRenderer = Expect | Go | GiveBack | Ping
+FromRenderer = Ready | Pong | Header | GivenBack | Rendered | NotRendered
+ToSentinel = Guard | Release | Ping
+FromSentinel = Ready | Pong

@@ -1,5 +1,7 @@
 """A renderer's loop: the daemon says which number comes, a scout hands over the source, the pixels go into the slot.
 
+In between it tells the daemon what the header says; what takes more memory than its allowance waits for ``Go``.
+
 Started by the daemon as ``python -m thumbd_daemon.renderer CONTROL_FD INTAKE_FD SLOT_FD PARENT_PID``. No path ever
 reaches it.
 """
@@ -17,9 +19,9 @@ from PIL import Image
 from .. import channel, records
 from ..channel import Channel
 from ..child import control_socket
-from ..records import NotRendered, Pong, Ready, Rendered, Source
+from ..records import GivenBack, Header, NotRendered, Pong, Ready, Rendered, Source
 from .limits import become_humble
-from .recipe import CannotRender, render
+from .recipe import CannotRender, NotNow, render
 
 
 class Renderer:
@@ -30,6 +32,7 @@ class Renderer:
         self._intake = intake
         self._slot = slot
         self._expected = -1
+        self._allowance = 0
 
     def run(self) -> None:
         """Work until the daemon is gone."""
@@ -44,7 +47,7 @@ class Renderer:
                 record, fds = received
                 channel.close_all(fds)
                 if isinstance(record, records.Expect):
-                    self._expected = record.job
+                    self._expected, self._allowance = record.job, record.allowance
                 elif isinstance(record, records.Ping):
                     self._control.send(Pong(record.number))
                 continue
@@ -62,9 +65,37 @@ class Renderer:
             answer = self._render(record, source)
         self._control.send(answer)
 
-    def _render(self, task: Source, source: IO[bytes]) -> Rendered | NotRendered:
+    def _ask(self, job: int, width: int, height: int, need: int) -> None:
+        """Tell what the header says; return when it may be decoded. Raises NotNow."""
+        self._control.send(Header(job, width, height, need))
+        if need <= self._allowance:
+            return
+        while True:
+            received = self._control.receive()
+            if received is None:
+                sys.exit(0)  # the daemon has gone
+            record, fds = received
+            channel.close_all(fds)
+            match record:
+                case records.Go(number) if number == job:
+                    return
+                case records.GiveBack(number) if number == job:
+                    raise NotNow
+                case records.Expect(number, allowance):
+                    # Its scout was slow, and the daemon has given it up meanwhile.
+                    self._expected, self._allowance = number, allowance
+                    raise NotNow
+                case records.Ping(number):
+                    self._control.send(Pong(number))
+                case _:
+                    # Not an Exception: those that come out of a decoder are taken for the file's fault.
+                    sys.exit(f"a renderer that waits for leave does not understand {record!r}")
+
+    def _render(self, task: Source, source: IO[bytes]) -> Rendered | NotRendered | GivenBack:
         try:
-            picture = render(source, task.edge)
+            picture = render(source, task.edge, lambda *header: self._ask(task.job, *header))
+        except NotNow:
+            return GivenBack(task.job)
         except CannotRender as failure:
             return NotRendered(task.job, failure.code, str(failure))
         if len(picture.rows) > len(self._slot):

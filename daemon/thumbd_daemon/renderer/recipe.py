@@ -7,12 +7,14 @@ touch a pixel before it is deflated.
 
 import errno
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Final
 
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from ..formats import MIME
+from .appetite import bytes_needed
 from .colours import to_srgb
 from .modes import after_resize, before_resize
 
@@ -45,6 +47,14 @@ class CannotRender(Exception):
         self.code = code
 
 
+class NotNow(Exception):
+    """There is no memory to decode this file at present: it is given back as it was."""
+
+
+#: Asked with width, height and the bytes that decoding will take, before a pixel is decoded; may raise NotNow.
+Ask = Callable[[int, int, int], None]
+
+
 @dataclass(frozen=True)
 class Picture:
     """A finished thumbnail: Sub-filtered rows of `mode`, and what the original is (as a person sees it)."""
@@ -58,11 +68,12 @@ class Picture:
     format: str
 
 
-def render(source: IO[bytes], edge: int) -> Picture:
-    """The picture in `source` made to fit a square of `edge` pixels, never enlarged. Raises CannotRender."""
+def render(source: IO[bytes], edge: int, ask: Ask = lambda _width, _height, _need: None) -> Picture:
+    """The picture in `source` made to fit a square of `edge` pixels, never enlarged. Raises CannotRender and what
+    `ask` raises."""
     try:
-        return _render(source, edge)
-    except CannotRender:
+        return _render(source, edge, ask)
+    except (CannotRender, NotNow):
         raise
     except MemoryError as error:
         raise CannotRender("memory", "needs more memory than a renderer may use") from error
@@ -87,7 +98,7 @@ def _in_words(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def _render(source: IO[bytes], edge: int) -> Picture:
+def _render(source: IO[bytes], edge: int, ask: Ask) -> Picture:
     with Image.open(source, formats=FORMATS) as image:
         full = image.size
         name = image.format or ""
@@ -98,6 +109,7 @@ def _render(source: IO[bytes], edge: int) -> Picture:
         if pixels > MAX_PIXELS:
             cause = f"has {pixels / 1e6:.0f} megapixels, at most {MAX_PIXELS / 1e6:.0f} can be decoded"
             raise CannotRender("too_big", cause)
+        ask(*full, bytes_needed(image, full))
         drafted = image.size != full
         image.load()
         if not drafted:
