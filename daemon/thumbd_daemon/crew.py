@@ -4,35 +4,53 @@
 its size sealed) and an intake (a socket that sources come by); both are handed to every quick scout.
 """
 
+import errno
 import fcntl
 import itertools
 import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from . import records
 from .cache import Places
+from .orphans import Orphans, groups_below
 from .pool import Kind, Pool, State, Worker
-from .records import Attach, Detach, Record, Setup
+from .records import Attach, Detach, Guard, Record, Release, Setup
+from .sentences import cause_of as cause_of_error
+from .stats import Stats
+from .verdicts import Cause, Death, cause_of
 from .worker_handle import Exit, WorkerHandle
 
 log = logging.getLogger(__name__)
 
 _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+_REMEDIES: Final = {
+    errno.EMFILE: " (raise the limit: ulimit -n, or LimitNOFILE= of the service)",
+    errno.EAGAIN: " (too many processes of this user: ulimit -u, or TasksMax= of the service)",
+    errno.ENOMEM: " (memory is short)",
+    errno.ENOENT: " (was Python, or thumbd's environment, moved or upgraded? then start the daemon again)",
+}
+_MODULES: Final = {
+    Kind.RENDERER: ("thumbd_daemon.renderer", records.FromRenderer),
+    Kind.QUICK: ("thumbd_daemon.scout", records.FromScout),
+    Kind.LISTING: ("thumbd_daemon.scout", records.FromScout),
+    Kind.WATCHING: ("thumbd_daemon.scout.watcher", records.FromWatcher),
+    Kind.SENTINEL: ("thumbd_daemon.sentinel", records.FromSentinel),
+}
 
 
 class Foreman(Protocol):
     """Who gives the children work and takes their answers."""
 
-    def ready(self, worker: Worker) -> None:
-        """A child is set up."""
-
     def answer(self, worker: Worker, record: Record) -> None:
         """A child said something."""
+
+    def faulty(self, worker: Worker, why: str) -> None:
+        """A child can't be worked with and is to be killed."""
 
     def lost(self, worker: Worker, end: Exit) -> None:
         """A child is gone, with what it worked on."""
@@ -51,29 +69,38 @@ class _Slot:
 
 
 class Crew:
-    """All children. `clock` gives monotonic seconds; the `foreman` is told what they say and when they end, and
-    `changed` is called after it."""
+    """All children. `clock` gives monotonic seconds; the `foreman` is told what they say and when they end, `stats`
+    keeps their deaths, and `changed` is called after it."""
 
-    def __init__(self, pool: Pool, places: Places, slot_bytes: int, clock: Callable[[], float]) -> None:
+    def __init__(self, pool: Pool, places: Places, slot_bytes: int, stats: Stats, clock: Callable[[], float]) -> None:
         self._pool = pool
         self._places = places
         self._slot_bytes = slot_bytes
+        self._stats = stats
         self._clock = clock
         self._handles: dict[int, WorkerHandle] = {}
         self._slots: dict[int, _Slot] = {}
         self._serials = itertools.count(1)
+        self._orphans = Orphans(self._changed)
+        self._closing = False
+        self._strays: set[int] = set()
         self.foreman: Foreman | None = None
         self.changed: Callable[[], None] = lambda: None
 
     @property
     def children(self) -> int:
         """How many processes live (or linger)."""
-        return len(self._handles)
+        return len(self._handles) + len(self._orphans)
 
     def fill(self) -> None:
-        """Start the children that are missing."""
-        for kind in self._pool.missing(self._clock()):
-            self._start(kind)
+        """Start the children that are missing, let those go that are too many."""
+        now = self._clock()
+        for worker in self._pool.surplus(now):
+            self.retire(worker, "it is not needed any more")
+        failed: set[Kind] = set()
+        for kind in self._pool.missing(now):
+            if kind not in failed and not self._start(kind):
+                failed.add(kind)
 
     def send(self, worker: Worker, record: Record) -> None:
         """Say something to a child; one that has gone hears nothing."""
@@ -83,61 +110,113 @@ class Crew:
 
     def kill(self, worker: Worker, why: str) -> None:
         """End a child by our hand; its end is told when it has come. Its place is free at once."""
-        log.warning("killing %s %d (pid %d): %s", worker.kind, worker.serial, self._handles[worker.serial].pid, why)
         self._pool.kill(worker, why, self._clock())
-        self._handles[worker.serial].signal(signal.SIGKILL)
+        self._handles[worker.serial].kill()
+
+    def retire(self, worker: Worker, why: str) -> None:
+        """Let a child that works on nothing leave by itself."""
+        self._pool.retire(worker, why, self._clock())
+        self._handles[worker.serial].close_socket()
+
+    def sweep(self) -> None:
+        """End whoever the children have left behind; tell the sentinel of groups that they have started."""
+        own = {handle.pid for handle in self._handles.values()}
+        self._orphans.sweep(own)
+        strays = groups_below(own) - own
+        for group in strays - self._strays:
+            self._tell_sentinels(Guard(group))
+        for group in self._strays - strays:
+            self._tell_sentinels(Release(group))
+        self._strays = strays
 
     def close_sockets(self) -> None:
-        """Ask all children to end."""
-        for handle in self._handles.values():
+        """Ask all children to end; the sentinel when there is nobody left to watch."""
+        self._closing = True
+        for handle in self._but_sentinels():
             handle.close_socket()
+        self._dismiss_sentinel()
 
-    def signal_all(self, number: signal.Signals) -> None:
+    def terminate_all(self) -> None:
+        """SIGTERM for all; the sentinel watches until they have gone."""
+        for handle in self._but_sentinels():
+            handle.signal(signal.SIGTERM)
+
+    def kill_all(self) -> None:
         for handle in self._handles.values():
-            handle.signal(number)
+            handle.kill()
 
-    # -- inside -----------------------------------------------------------------------------------------------
+    def _but_sentinels(self) -> Iterator[WorkerHandle]:
+        for serial, handle in list(self._handles.items()):
+            if self._pool.workers[serial].kind is not Kind.SENTINEL:
+                yield handle
 
-    def _start(self, kind: Kind) -> None:
+    def _dismiss_sentinel(self) -> None:
+        if self._closing and not any(True for _ in self._but_sentinels()):
+            for handle in self._handles.values():
+                handle.close_socket()
+
+    # -- starting ---------------------------------------------------------------------------------------------
+
+    def _start(self, kind: Kind) -> bool:
+        """Start a child; False when the system refuses."""
         serial = next(self._serials)
         try:
-            handle = self._start_renderer(serial) if kind is Kind.RENDERER else self._start_scout()
+            handle = self._start_renderer(serial) if kind is Kind.RENDERER else self._handle(kind, ())
         except OSError as error:
-            self._pool.could_not_spawn(kind, self._clock())
-            log.error("a %s can't be started: %s", kind, error)
-            return
+            self._pool.could_not_spawn(serial, kind, self._clock())
+            why = cause_of_error(error) + _REMEDIES.get(error.errno or 0, "")
+            self._died(Death(self._clock(), kind, 0, Cause.UNBORN, why, "", 0, 0.0, None))
+            return False
         self._handles[serial] = handle
-        worker = self._pool.spawned(serial, kind, self._clock())
+        worker = self._pool.spawned(serial, kind, self._clock(), handle.pid)
         log.debug("started %s %d (pid %d)", kind, serial, handle.pid)
-        if kind is Kind.RENDERER:
-            for scout in self._pool.workers.values():
-                if scout.kind is Kind.QUICK and scout.live:
-                    self._attach(scout, serial)
-        else:
-            self.send(worker, Setup(self._places.thumbnails, self._places.previews, self._places.volatile))
-        if kind is Kind.QUICK:
-            for renderer in self._slots:
-                self._attach(worker, renderer)
+        self._introduce(worker)
+        return True
 
-    def _start_scout(self) -> WorkerHandle:
+    def _introduce(self, worker: Worker) -> None:
+        """Tell a newborn what it needs, and others of it."""
+        match worker.kind:
+            case Kind.RENDERER:
+                for scout in list(self._pool.of(Kind.QUICK)):
+                    self._attach(scout, worker.serial)
+            case Kind.SENTINEL:
+                for group in {handle.pid for handle in self._but_sentinels()} | self._strays:
+                    self.send(worker, Guard(group))
+            case _:
+                self.send(worker, Setup(self._places.thumbnails, self._places.previews, self._places.volatile))
+        if worker.kind is Kind.QUICK:
+            for renderer in list(self._slots):
+                self._attach(worker, renderer)
+        if worker.kind is not Kind.SENTINEL:
+            self._tell_sentinels(Guard(worker.pid))
+
+    def _tell_sentinels(self, record: Record) -> None:
+        for sentinel in self._pool.of(Kind.SENTINEL):
+            self.send(sentinel, record)
+
+    def _handle(self, kind: Kind, fds: tuple[int, ...]) -> WorkerHandle:
+        module, kinds = _MODULES[kind]
         return WorkerHandle(
-            "thumbd_daemon.scout", records.FromScout, (), on_record=self._on_record, on_exit=self._on_exit
+            module,
+            kinds,
+            fds,
+            on_record=self._on_record,
+            on_exit=self._on_exit,
+            on_nonsense=self._on_nonsense,
         )
 
     def _start_renderer(self, serial: int) -> WorkerHandle:
         memory = os.memfd_create("thumbd-slot", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError:
+            os.close(memory)
+            raise
         slot = _Slot(memory, far)
         try:
             os.ftruncate(memory, self._slot_bytes)
             fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
-            handle = WorkerHandle(
-                "thumbd_daemon.renderer",
-                records.FromRenderer,
-                (near.fileno(), memory),
-                on_record=self._on_record,
-                on_exit=self._on_exit,
-            )
+            handle = self._handle(Kind.RENDERER, (near.fileno(), memory))
         except OSError:
             slot.close()
             raise
@@ -152,8 +231,13 @@ class Crew:
             self._handles[scout.serial].send(Attach(renderer), (slot.memory, slot.intake.fileno()))
         except OSError as error:
             # Out of descriptors: without this renderer it is of no use; the next one may fare better.
-            log.error("scout %d can't be handed renderer %d: %s", scout.serial, renderer, error)
-            self._handles[scout.serial].signal(signal.SIGKILL)
+            assert self.foreman is not None
+            self.foreman.faulty(scout, f"it can't be handed renderer {renderer}: {error}")
+
+    def _changed(self) -> None:
+        self.changed()
+
+    # -- what they say, how they end --------------------------------------------------------------------------
 
     def _worker(self, handle: WorkerHandle) -> Worker:
         serial = next(serial for serial, known in self._handles.items() if known is handle)
@@ -165,9 +249,17 @@ class Crew:
         if isinstance(record, records.Ready):
             if worker.state is State.STARTING:
                 self._pool.ready(worker, self._clock())
-                self.foreman.ready(worker)
+        elif isinstance(record, records.Pong):
+            self._pool.answered_ping(worker, self._clock())
         elif worker.live:
             self.foreman.answer(worker, record)
+        self.changed()
+
+    def _on_nonsense(self, handle: WorkerHandle, why: str) -> None:
+        assert self.foreman is not None
+        worker = self._worker(handle)
+        if worker.live:
+            self.foreman.faulty(worker, why)
         self.changed()
 
     def _on_exit(self, handle: WorkerHandle, end: Exit) -> None:
@@ -177,13 +269,26 @@ class Crew:
         slot = self._slots.pop(worker.serial, None)
         if slot is not None:
             slot.close()
-            for scout in self._pool.workers.values():
-                if scout.kind is Kind.QUICK and scout.live:
-                    self.send(scout, Detach(worker.serial))
-        before_ready = worker.state is State.STARTING
-        self._pool.died(worker, self._clock())
-        why = f" ({worker.killed_for})" if worker.killed_for else ""
-        when = " before it was ready" if before_ready else ""
-        log.info("%s %d (pid %d) %s%s%s", worker.kind, worker.serial, end.pid, end, when, why)
+            for scout in self._pool.of(Kind.QUICK):
+                self.send(scout, Detach(worker.serial))
+        self._tell_sentinels(Release(end.pid))
+        killed = worker.state is State.KILLED
+        asked = "the daemon ends" if self._closing else worker.killed_for
+        cause, detail = cause_of(asked, killed, end.code, end.signal)
+        now = self._clock()
+        self._died(
+            Death(now, worker.kind, end.pid, cause, detail, end.last_words, end.rss_peak, end.seconds, worker.file),
+            early=worker.state is State.STARTING,
+        )
+        self._pool.died(worker, now, outside=cause is Cause.SOMEBODY_ELSE)
         self.foreman.lost(worker, end)
+        self.sweep()
+        self._dismiss_sentinel()
         self.changed()
+
+    def _died(self, death: Death, *, early: bool = False) -> None:
+        if death.cause is Cause.LEFT:
+            log.debug("%s", death)
+            return
+        self._stats.deaths.append(death)
+        log.warning("%s%s", death, " before it was ready" if early else "")

@@ -19,8 +19,9 @@ class Child:
     def __init__(self, module: str = "thumbd_daemon.scout", kinds: object = FromScout) -> None:
         self.records: list[Record] = []
         self.exits: list[Exit] = []
+        self.nonsense: list[str] = []
         self._news = asyncio.Event()
-        self.handle = WorkerHandle(module, kinds, (), on_record=self._record, on_exit=self._exit)
+        self.handle = WorkerHandle(module, kinds, (), on_record=self._record, on_exit=self._exit, on_nonsense=self._mad)
 
     def _record(self, handle: WorkerHandle, record: Record) -> None:
         assert handle is self.handle
@@ -31,6 +32,11 @@ class Child:
     def _exit(self, handle: WorkerHandle, end: Exit) -> None:
         assert handle is self.handle
         self.exits.append(end)
+        self._news.set()
+
+    def _mad(self, handle: WorkerHandle, why: str) -> None:
+        assert handle is self.handle
+        self.nonsense.append(why)
         self._news.set()
 
     async def until(self, what: Callable[[], bool]) -> None:
@@ -92,7 +98,6 @@ def test_what_it_still_said_is_heard_before_its_end() -> None:
         end = await child.ended()
         assert (end.code, end.signal) == (None, signal.SIGKILL)
         assert child.records == [Pong(number) for number in range(200)]
-        assert "SIGKILL" in str(end)
 
     run(what)
 
@@ -113,13 +118,17 @@ def test_what_is_said_to_the_dead_is_harmless() -> None:
     run(what)
 
 
-def test_a_child_that_says_what_is_not_understood_is_killed() -> None:
+def test_a_child_that_says_what_is_not_understood_is_told_of_once_and_heard_no_more() -> None:
     async def what() -> None:
         child = Child(kinds=Listed)  # whoever expects nothing but this understands no Ready
         child.handle.send(Setup(b"/t", b"/p", b"/v"))
+        child.handle.send(Ping(1))
+        await child.until(lambda: bool(child.nonsense))
+        child.handle.kill()  # which is for those to do who have been told
         end = await child.ended()
         assert end.signal == signal.SIGKILL
-        assert "not understood" in end.last_words
+        (why,) = child.nonsense
+        assert "not understood" in why
         assert child.records == []
 
     run(what)

@@ -1,0 +1,99 @@
+"""How the machine and its processes are, as the kernel tells it: memory, pressure, battery, a child's vital signs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from .load import Machine
+
+_PRESSURE: Final = Path("/proc/pressure")
+MOUNTINFO: Final = Path("/proc/self/mountinfo")
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """One process: whether it is stopped by a signal, or waits in the kernel for something that is not its own choice
+    (a file system); its processor seconds, the bytes that it has read (None where that may not be known), its resident
+    memory in bytes."""
+
+    stopped: bool
+    kept_waiting: bool
+    cpu: float
+    read: int | None
+    rss: int
+
+    def idle_since(self, before: "Vitals") -> bool:
+        """Whether it has neither computed nor read anything in between."""
+        return self.kept_waiting and (self.cpu, self.read) == (before.cpu, before.read)
+
+
+#: Parts of the names of kernel functions that wait for a file system; what else a process sleeps in it has chosen.
+_FILE_SYSTEMS: Final = (
+    *("request_wait", "fuse", "nfs", "rpc_", "cifs", "smb", "ceph", "p9_", "v9fs", "afs", "autofs"),
+    *("folio", "wait_on_page", "io_schedule", "wait_on_buffer", "bit_wait", "rwsem", "lookup_slow"),
+)
+
+
+def vitals(pid: int) -> Vitals | None:
+    """A child's vital signs; None when it has just gone."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            status = process.status()
+            return Vitals(
+                stopped=status == psutil.STATUS_STOPPED,
+                kept_waiting=_kept_waiting(pid, status),
+                cpu=times.user + times.system,
+                read=_bytes_read(process),
+                rss=process.memory_info().rss,
+            )
+    except (psutil.Error, OSError):  # out of descriptors: nothing is known of anybody
+        return None
+
+
+def _kept_waiting(pid: int, status: str) -> bool:
+    """Whether a process waits for a file system: one that can't be interrupted does; of others ``wchan`` tells
+    (proc(5)). Where the kernel does not, its deadline is all there is."""
+    if status != psutil.STATUS_SLEEPING:
+        return bool(status == psutil.STATUS_DISK_SLEEP)
+    try:
+        where = Path(f"/proc/{pid}/wchan").read_text(encoding="ascii")
+    except OSError:
+        return False
+    return any(part in where for part in _FILE_SYSTEMS)
+
+
+def _bytes_read(process: psutil.Process) -> int | None:
+    try:
+        return process.io_counters().read_chars
+    except psutil.AccessDenied:
+        return None
+
+
+def pressure(kind: str, line: str) -> float | None:
+    """Per cent of the last ten seconds in which `line` (``some`` or ``full``) of the tasks waited for `kind`
+    (``memory``, ``io``); None where the kernel does not tell (Documentation/accounting/psi.rst)."""
+    try:
+        text = (_PRESSURE / kind).read_text(encoding="ascii")
+    except OSError:
+        return None
+    for row in text.splitlines():
+        name, *fields = row.split()
+        if name == line and fields and fields[0].startswith("avg10="):
+            return float(fields[0].removeprefix("avg10="))
+    return None
+
+
+def machine() -> Machine:
+    """How the machine is now."""
+    memory = psutil.virtual_memory()
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    return Machine(
+        on_battery=battery is not None and battery.power_plugged is False,
+        free=memory.available / memory.total,
+        memory=pressure("memory", "some"),
+        io=pressure("io", "full"),
+    )
