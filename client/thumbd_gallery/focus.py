@@ -100,6 +100,17 @@ class Gaze(QObject):
             self._said = None
         self.moved()
 
+    def anew(self, paths: Iterable[bytes]) -> None:
+        """Have these told anew, if they are looked at: they leave the focus, and enter it with the next."""
+        if self._said is None:
+            return
+        flavor, visible, near = self._said
+        changed = set(paths)
+        if not changed.isdisjoint(visible) or not changed.isdisjoint(near):
+            self._send(flavor, [p for p in visible if p not in changed], [p for p in near if p not in changed])
+            self._said = None
+            self.moved()
+
     def _send(self, flavor: Flavor, visible: list[bytes], near: list[bytes]) -> None:
         self.generation += 1
         self._say(Demand(self._view, self.generation, flavor, visible, near))

@@ -200,5 +200,7 @@ def anchor_at(layout: Layout, index: int, scroll: int, y: int | None = None) -> 
     """The anchor of tile `index` at `y` of the view, or at the middle of the tile."""
     cell = layout.rect(index)
     if y is None:
-        return Anchor(index, 0.5, round(cell.y + cell.height / 2) - scroll)
+        # A whole pixel: a half one would be rounded one way now and the other way then, and the view would creep.
+        half = cell.height // 2
+        return Anchor(index, half / cell.height, cell.y + half - scroll)
     return Anchor(index, (y + scroll - cell.y) / cell.height, y)

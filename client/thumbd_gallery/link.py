@@ -27,6 +27,8 @@ class Link(QObject):
 
     #: A Listing: a piece of a folder's listing.
     listed = pyqtSignal(object)
+    #: A Change: what has happened in a folder since it was listed.
+    changed = pyqtSignal(object)
     #: list[ItemUpdate]
     told = pyqtSignal(list)
     #: list[Progress]
@@ -56,6 +58,7 @@ class Link(QObject):
             connect or (lambda: Connection("thumbgallery", context=self._context)), wake, self._steps, self
         )
         self._voice.listed.connect(self.listed)
+        self._voice.changed.connect(self.changed)
         self._voice.told.connect(self.told)
         self._voice.progressed.connect(self.progressed)
         self._voice.ended.connect(self.ended)

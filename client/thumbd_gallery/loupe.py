@@ -56,6 +56,8 @@ class Loupe(QWidget):
         self.previews = previews or Pictures(self, kept_bytes=KEPT_BYTES)
         self._told: OrderedDict[bytes, ItemUpdate] = OrderedDict()
         self._lost: dict[bytes, int] = {}
+        self._outdated: set[bytes] = set()
+        self._stood_at = 0
         self._direction = 1
         self.path: bytes | None = None
         self._scaled: tuple[int, QPixmap] | None = None
@@ -66,6 +68,8 @@ class Loupe(QWidget):
         self.previews.loaded.connect(self.update)
         self.previews.unreadable.connect(self._unreadable)
         thumbnails.loaded.connect(self.update)
+        entries.renamed.connect(self._follow)
+        entries.moved.connect(self._stay)
         theme.changed.connect(self.update)
         self.hide()
 
@@ -111,6 +115,10 @@ class Loupe(QWidget):
                 continue
             if update.error == ItemCode.SHUTDOWN:
                 continue
+            if update.path in self._outdated and update.state.final:
+                self._outdated.discard(update.path)
+                if update.thumbnail is not None:
+                    self.previews.renew(update.thumbnail)
             self._told[update.path] = update
             self._told.move_to_end(update.path)
             heard = True
@@ -120,6 +128,10 @@ class Loupe(QWidget):
             self.seen.emit()
             self.update()
 
+    def outdate(self, paths: Iterable[bytes]) -> None:
+        """The files of these have changed: what is told of them next is another picture."""
+        self._outdated.update(path for path in paths if path in self._told)
+
     def step(self, step: int) -> None:
         """To the neighbour that is `step` pictures away, if there is one."""
         number = self._number()
@@ -128,11 +140,33 @@ class Loupe(QWidget):
             self._direction = 1 if step > 0 else -1
             self._show(self._entries.row(target).path)
 
+    def _follow(self, renamed: list[tuple[bytes, bytes]]) -> None:
+        """The picture may have another name now."""
+        names = dict(renamed)
+        if self.path in names:
+            self._show(names[self.path])
+
+    def _stay(self) -> None:
+        """Pictures have come and gone: if this one has, the one in its place is shown."""
+        if self.path is None:
+            return
+        number = self._number()
+        if number is not None:
+            self._stood_at = number
+            self.seen.emit()  # it may have other neighbours
+            return
+        number = min(self._stood_at, self._entries.rowCount() - 1)
+        if number >= 0 and self._entries.row(number).kind is EntryKind.IMAGE:
+            self._show(self._entries.row(number).path)
+        else:
+            self.close_loupe()
+
     def _show(self, path: bytes) -> None:
         self.path = path
         self._scaled = None
         number = self._number()
         if number is not None:
+            self._stood_at = number
             self.setAccessibleDescription(self._entries.row(number).name)
         self._strip.wake()
         self.update()

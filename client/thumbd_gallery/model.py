@@ -2,32 +2,26 @@
 
 Parts of a listing are shown as they come; the natural order of the whole is made when the last has come, in a pool
 thread if there are many. A listing of a folder that is already here (the daemon came back, F5) changes only what
-differs. The daemon's word about a picture finds its row by path, wherever that stands by then.
+differs; what happens in the folder later is done to the rows it is about. The daemon's word about a picture finds its
+row by path, wherever that stands by then.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, field
 
-from PyQt6.QtCore import QAbstractListModel, QModelIndex, QObject, QRunnable, Qt, QThreadPool, pyqtSignal
+from PyQt6.QtCore import QObject, QRunnable, QThreadPool, pyqtSignal
 
 from thumbd_protocol.errors import ItemCode
 from thumbd_protocol.items import EntryKind, Flavor, ItemUpdate, Source, State
 
-from .order import Row, Shown, merged
-from .words import describe, reason
+from .order import Row, Shown, merged, placed
+from .rows import Role, Rows, numbers
+from .words import reason
+
+__all__ = ["Change", "Entries", "Listing", "Role"]
 
 #: Up to so many rows are put in order at once (some 20 ms); more go to a pool thread.
 _AT_ONCE = 4000
-
-
-class Role(IntEnum):
-    """What `data` knows besides Qt's own roles."""
-
-    ROW = Qt.ItemDataRole.UserRole
-    PATH = Qt.ItemDataRole.UserRole + 1
-    SHOWN = Qt.ItemDataRole.UserRole + 2
-    REASON = Qt.ItemDataRole.UserRole + 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +35,18 @@ class Listing:
     last: bool
     error: str | None = None
     message: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What has happened in a folder, as `link` hands it over; done in this order. `renamed` has the path before and the
+    name now; rows that are neither picture nor folder stand for what is no tile (any more)."""
+
+    folder: bytes
+    removed: list[bytes] = field(default_factory=list)
+    renamed: list[tuple[bytes, Row]] = field(default_factory=list)
+    added: list[Row] = field(default_factory=list)
+    changed: list[Row] = field(default_factory=list)
 
 
 class _Merger(QObject):
@@ -58,90 +64,41 @@ class _Merge(QRunnable):
         self._merger.done.emit(self._turn, rows, numbers(rows))
 
 
-class Entries(QAbstractListModel):
+class Entries(Rows):
     """The rows of one folder."""
 
     #: How many there are has changed.
     counted = pyqtSignal()
     #: The listing is complete and in order.
     settled = pyqtSignal()
-    #: list[int]: rows, by number, that have something new to show.
-    renewed = pyqtSignal(list)
+    #: list[bytes]: pictures whose file is another than before, or has another name.
+    outdated = pyqtSignal(list)
+    #: list[tuple[bytes, bytes]]: paths before and now.
+    renamed = pyqtSignal(list)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.folder = b""
-        self.others = self.folders = self.failed = 0
+        self.others = 0
         self.listed = False
-        self._rows: list[Row] = []
-        self._at: dict[bytes, int] = {}
         self._parts: list[list[Row]] = []
         self._snapshot: bytes | None = None
         self._part_others = 0
         self._again = False
         self._turn = 0
+        self._merging = False
+        self._later: list[Change] = []
         self._merger = _Merger(self)
         self._merger.done.connect(self._merged)
-
-    # -- Qt's questions ---------------------------------------------------------------------------------------
-
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
-        return 0 if parent.isValid() else len(self._rows)
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if not index.isValid() or index.row() >= len(self._rows):
-            return None
-        row = self._rows[index.row()]
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return row.name
-            case Qt.ItemDataRole.ToolTipRole:
-                return f"{row.name}\n{describe(row)}"
-            case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{row.name}, {describe(row)}"
-            case Role.ROW:
-                return row
-            case Role.PATH:
-                return row.path
-            case Role.SHOWN:
-                return row.shown
-            case Role.REASON:
-                return row.reason
-        return None
-
-    # -- looking things up ------------------------------------------------------------------------------------
-
-    def row(self, number: int) -> Row:
-        return self._rows[number]
-
-    def find(self, path: bytes) -> int | None:
-        """The number of the row of `path`, at present."""
-        return self._at.get(path)
-
-    def pictures(self) -> int:
-        """How many pictures there are."""
-        return len(self._rows) - self.folders
-
-    def starting_with(self, prefix: str, after: int) -> int | None:
-        """The first row at or after number `after`, round the end, whose name begins with `prefix`; case is equal."""
-        wanted = prefix.casefold()
-        count = len(self._rows)
-        for step in range(count):
-            number = (after + step) % count
-            if self._rows[number].name.casefold().startswith(wanted):
-                return number
-        return None
 
     # -- what the daemon tells --------------------------------------------------------------------------------
 
     def open(self, folder: bytes) -> None:
         """Be about `folder`, of which nothing is known yet."""
-        self.beginResetModel()
-        self.folder, self.others, self.folders, self.failed, self.listed = folder, 0, 0, 0, False
-        self._rows, self._at, self._parts = [], {}, []
-        self._snapshot, self._again = None, False
-        self._turn += 1
-        self.endResetModel()
+        self.folder, self.others, self.listed = folder, 0, False
+        self._parts, self._snapshot, self._again = [], None, False
+        self._begin_turn()
+        self._clear()
         self.counted.emit()
 
     def add(self, listing: Listing) -> None:
@@ -152,7 +109,7 @@ class Entries(QAbstractListModel):
             # Another snapshot begins: the first, or the whole told again. What is shown stays meanwhile.
             self._snapshot, self._parts, self._part_others = listing.snapshot, [], 0
             self._again = bool(self._rows)
-            self._turn += 1
+            self._begin_turn()
         self._parts.append(listing.rows)
         self._part_others += listing.others
         if not self._again:
@@ -161,6 +118,15 @@ class Entries(QAbstractListModel):
             self.counted.emit()
         if listing.last:
             self._complete()
+
+    def change(self, change: Change) -> None:
+        """Something has happened in the folder since it was listed."""
+        if change.folder != self.folder:
+            return
+        if self._merging:
+            self._later.append(change)
+        elif self.listed:  # else its listing is on its way, and newer
+            self._change(change)
 
     def tell(self, updates: Iterable[ItemUpdate], flavor: Flavor) -> None:
         """The daemon's word about items; `flavor` is the one that is shown at present."""
@@ -190,12 +156,6 @@ class Entries(QAbstractListModel):
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _renewed(self, changed: list[int]) -> None:
-        for number in changed:
-            index = self.index(number)
-            self.dataChanged.emit(index, index)
-        self.renewed.emit(changed)
-
     def _take(self, row: Row, update: ItemUpdate, flavor: Flavor) -> bool:
         """Change `row` by what was told. False when there is nothing new to see."""
         if update.flavor is not flavor and not (row.shown is Shown.PENDING and row.thumbnail is None):
@@ -218,23 +178,13 @@ class Entries(QAbstractListModel):
         # Queued, rendering, cancelled, or the daemon is leaving: it still comes.
         return update.width is not None
 
-    def _show(self, row: Row, shown: Shown) -> None:
-        """`row` is shown so from now on; those that failed are counted."""
-        self.failed += (shown is Shown.FAILED) - (row.shown is Shown.FAILED)
-        row.shown = shown
-
-    def _append(self, rows: list[Row]) -> None:
-        rows = [row for row in rows if row.path not in self._at]
-        if not rows:
-            return
-        first = len(self._rows)
-        self.beginInsertRows(QModelIndex(), first, first + len(rows) - 1)
-        self._rows.extend(rows)
-        self.folders += _folders(rows)
-        self._at.update((row.path, first + step) for step, row in enumerate(rows))
-        self.endInsertRows()
+    def _begin_turn(self) -> None:
+        """What was under way of another listing counts no more."""
+        self._turn += 1
+        self._merging, self._later = False, []
 
     def _complete(self) -> None:
+        self._merging = True
         if sum(map(len, self._parts)) <= _AT_ONCE:
             rows = merged(self._parts)
             self._merged(self._turn, rows, numbers(rows))
@@ -254,43 +204,92 @@ class Entries(QAbstractListModel):
             rows = [self._rows[self._at[path]] for path in at]
             at = numbers(rows)
         self._reorder(rows, at)
-        self._again = False
+        self._again = self._merging = False
         self.listed = True
         self.counted.emit()
         self.settled.emit()
+        later, self._later = self._later, []
+        for change in later:
+            self._change(change)
 
     def _reconcile(self, rows: list[Row]) -> None:
         """Remove what is gone and append what is new, before all is put in order."""
-        fresh = {row.path: row for row in rows}
-        for number in range(len(self._rows) - 1, -1, -1):
-            row = self._rows[number]
-            new = fresh.get(row.path)
-            if new is None:
-                self._show(row, Shown.PENDING)  # it is no longer one of those that failed
-                self.beginRemoveRows(QModelIndex(), number, number)
-                del self._rows[number]
-                self.endRemoveRows()
-            elif (new.size, new.mtime_ns) != (row.size, row.mtime_ns):
-                row.size, row.mtime_ns = new.size, new.mtime_ns
-        self._at = numbers(self._rows)
-        self.folders = _folders(self._rows)
+        # Sizes and times, which a listing does not tell, stay what they were: if another is told, the file has changed.
+        fresh = {row.path for row in rows}
+        self._remove([row.path for row in self._rows if row.path not in fresh])
         self._append(rows)
 
-    def _reorder(self, rows: list[Row], at: dict[bytes, int]) -> None:
-        if all(here is there for here, there in zip(self._rows, rows, strict=True)):
-            return
-        self.layoutAboutToBeChanged.emit()
-        kept = self.persistentIndexList()
-        paths = [self._rows[index.row()].path for index in kept]
-        self._rows, self._at = rows, at
-        self.changePersistentIndexList(kept, [self.index(self._at[path]) for path in paths])
-        self.layoutChanged.emit()
+    def _change(self, change: Change) -> None:
+        here = [path for path in change.removed if path in self._at]
+        self.others -= len(change.removed) - len(here)
+        self._remove(here)
+        renamed = self._rename(change.renamed)
+        outdated = [new for _old, new in renamed]
+        fresh, gone = self._sort_out(change, outdated)
+        self._remove(gone)
+        self._append(fresh)
+        paths = {*(row.path for row in fresh), *(new for _old, new in renamed)} & self._at.keys()
+        few = [self._rows[self._at[path]] for path in paths]
+        rows = placed([row for row in self._rows if row.path not in paths], few)
+        self._reorder(rows, numbers(rows))
+        if renamed:
+            self.renamed.emit(renamed)
+        self.moved.emit()
+        self.counted.emit()
+        outdated = [path for path in outdated if path in self._at]
+        if outdated:
+            for path in outdated:
+                index = self.index(self._at[path])
+                self.dataChanged.emit(index, index)
+            self.outdated.emit(outdated)
 
+    def _rename(self, renamed: list[tuple[bytes, Row]]) -> list[tuple[bytes, bytes]]:
+        """Give rows their new names, where they are; those that were no tiles have none here."""
+        pairs = []
+        for old, new in renamed:
+            number = self._at.pop(old, None)
+            if number is not None:
+                row = self._rows[number]
+                row.path, row.name, row.key = new.path, new.name, new.key
+                self._at[row.path] = number
+                self._await(row)
+                pairs.append((old, new.path))
+        return pairs
 
-def _folders(rows: list[Row]) -> int:
-    return sum(1 for row in rows if row.kind is EntryKind.FOLDER)
+    def _sort_out(self, change: Change, outdated: list[bytes]) -> tuple[list[Row], list[bytes]]:
+        """What of a change is a new tile, and which ones are none any more; the rest is done, `outdated` gets those of
+        which another picture is to be shown."""
+        fresh: list[Row] = []
+        gone: list[bytes] = []
+        for row in change.added:
+            self.others += row.kind is EntryKind.OTHER
+            if row.kind is not EntryKind.OTHER:
+                fresh.append(row)
+        for row in change.changed:
+            number = self._at.get(row.path)
+            before = self._rows[number].kind if number is not None else EntryKind.OTHER
+            if number is not None and row.kind is before:
+                if self._update(self._rows[number], row):
+                    outdated.append(row.path)
+                continue
+            self.others += (row.kind is EntryKind.OTHER) - (before is EntryKind.OTHER)
+            if number is not None:
+                gone.append(row.path)
+            if row.kind is not EntryKind.OTHER:
+                fresh.append(row)
+        return fresh, gone
 
+    def _update(self, row: Row, new: Row) -> bool:
+        """Whether its file is another than before; the first that is told of size and time is no change."""
+        before, after = (row.size, row.mtime_ns), (new.size, new.mtime_ns)
+        row.size, row.mtime_ns = after
+        if before in ((None, None), after):
+            return False
+        self._await(row)
+        return True
 
-def numbers(rows: list[Row]) -> dict[bytes, int]:
-    """Where each path stands."""
-    return {row.path: number for number, row in enumerate(rows)}
+    def _await(self, row: Row) -> None:
+        """Another answer is to come; until then what there is is shown."""
+        if row.shown is Shown.FAILED:
+            self._show(row, Shown.PENDING)
+            row.reason = None

@@ -5,6 +5,7 @@ list without holding up the window (`heapq.merge` runs as bytecode, so the windo
 one long `list.sort` over Qt's keys would not let it).
 """
 
+import bisect
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,14 +68,18 @@ class Naming:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.kind is EntryKind.OTHER:
                 others += 1
-                continue
-            # A name need not be UTF-8: what can't be read shows as replacement signs, the path keeps the bytes.
-            name = entry.name.decode("utf-8", "replace")
-            path = join(folder, entry.name)
-            rows.append(Row(path, name, entry.kind, self._collator.sortKey(name), entry.size, mtime_ns=entry.mtime_ns))
+            else:
+                rows.append(self.row(folder, entry))
         rows.sort(key=lambda row: row.key)
         rows.sort(key=lambda row: row.kind is not EntryKind.FOLDER)
         return rows, others
+
+    def row(self, folder: bytes, entry: Entry) -> Row:
+        """One entry of `folder`, whatever it is."""
+        # A name need not be UTF-8: what can't be read shows as replacement signs, the path keeps the bytes.
+        name = entry.name.decode("utf-8", "replace")
+        key = self._collator.sortKey(name)
+        return Row(join(folder, entry.name), name, entry.kind, key, entry.size, mtime_ns=entry.mtime_ns)
 
 
 def join(folder: bytes, name: bytes) -> bytes:
@@ -85,6 +90,13 @@ def join(folder: bytes, name: bytes) -> bytes:
 def parent(path: bytes) -> bytes:
     """The folder that holds `path`; ``/`` is its own."""
     return path.rstrip(b"/").rpartition(b"/")[0] or b"/"
+
+
+def placed(rows: list[Row], few: Iterable[Row]) -> list[Row]:
+    """The sorted `rows` with each of `few` put into its place."""
+    for row in few:
+        bisect.insort(rows, row, key=lambda one: (one.kind is not EntryKind.FOLDER, one.key))
+    return rows
 
 
 def merged(parts: Sequence[Sequence[Row]]) -> list[Row]:

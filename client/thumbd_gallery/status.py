@@ -18,6 +18,7 @@ HEIGHT: Final = 24
 _SAID: Final = {
     Daemon.STARTING: ("muted", "starting"),
     Daemon.OK: ("good", "ok"),
+    Daemon.DEGRADED: ("warn", "degraded"),
     Daemon.AWAY: ("warn", "away"),
     Daemon.STOPPED: ("warn", "stopped"),
     Daemon.REFUSED: ("warn", "not running"),

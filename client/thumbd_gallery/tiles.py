@@ -11,6 +11,7 @@ from PyQt6.QtCore import (
     QItemSelectionModel,
     QItemSelectionRange,
     QModelIndex,
+    QPersistentModelIndex,
     QPoint,
     QRect,
     Qt,
@@ -51,7 +52,8 @@ class Tiles(QAbstractItemView):
         #: 1 when it was last scrolled down, -1 up.
         self._direction = 0
         self._zooming: Anchor | None = None
-        self._held: tuple[Anchor, bytes] | None = None
+        # Persistent: the tile may have another number by then, and another name.
+        self._held: tuple[Anchor, QPersistentModelIndex] | None = None
         #: Whether the user has done anything here since the folder was opened.
         self._touched = False
         self.setModel(entries)
@@ -236,15 +238,14 @@ class Tiles(QAbstractItemView):
             return
         anchor = self._anchor()
         if anchor is not None and anchor.index < self._entries.rowCount() and self._held is None:
-            self._held = anchor, self._entries.row(anchor.index).path
+            self._held = anchor, QPersistentModelIndex(self._entries.index(anchor.index))
 
     def _restore(self) -> None:
         self._relayout()
         if self._held is not None:
-            anchor, path = self._held
-            number = self._entries.find(path)
-            if number is not None:
-                self.set_scroll(Anchor(number, anchor.across, anchor.y).scroll(self._layout, self._port.height()))
+            anchor, tile = self._held
+            if tile.isValid():
+                self.set_scroll(Anchor(tile.row(), anchor.across, anchor.y).scroll(self._layout, self._port.height()))
             self._held = None
         self._port.update()
         self.seen.emit()

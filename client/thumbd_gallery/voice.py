@@ -18,10 +18,11 @@ from PyQt6.QtCore import QObject, QThread, pyqtSignal
 
 from thumbd_client.connection import Connection, Phase
 from thumbd_client.events import Connected, Disconnected, Event, Refused
+from thumbd_protocol.items import Entry, EntryKind, FolderChange
 from thumbd_protocol.replies import Done, Notice, Snapshot, Update
 
-from .model import Listing
-from .order import Naming
+from .model import Change, Listing
+from .order import Naming, Row, join
 
 #: Things in one signal.
 MAX_LIST: Final = 500
@@ -39,6 +40,7 @@ class Daemon(Enum):
 
     STARTING = auto()
     OK = auto()
+    DEGRADED = auto()  # it works, but not as it should
     AWAY = auto()  # gone, and looked for
     STOPPED = auto()  # it was told to leave; none is started until the user says so
     REFUSED = auto()  # none can be had
@@ -65,6 +67,7 @@ class Voice(QThread):
     """The loop: says what is left in the queue, hears what comes, tells it as signals."""
 
     listed = pyqtSignal(object)
+    changed = pyqtSignal(object)
     told = pyqtSignal(list)
     progressed = pyqtSignal(list)
     ended = pyqtSignal(object)
@@ -88,6 +91,7 @@ class Voice(QThread):
     def run(self) -> None:
         self._naming = Naming()
         connection = self._connect()
+        connection.session.subscribe("system")
         self._may_start = connection.finder.autostart
         try:
             while not self.isInterruptionRequested():
@@ -136,11 +140,16 @@ class Voice(QThread):
                 self._stopped = True
                 connection.finder.autostart = False
                 self.stood.emit(Standing(Daemon.STOPPED, event.message))
+            case Notice(kind="degraded"):
+                self.stood.emit(Standing(Daemon.DEGRADED, event.message))
+            case Notice(kind="recovered"):
+                self.stood.emit(Standing(Daemon.OK))
             case Snapshot():
                 self.send([partial(self.listed.emit, listing) for listing in self._listings(event)])
             case Update():
                 starts = range(0, len(event.items), MAX_LIST)
-                lists = [partial(self.told.emit, event.items[start : start + MAX_LIST]) for start in starts]
+                lists = [partial(self.changed.emit, c) for change in event.entries for c in self._changes(change)]
+                lists += [partial(self.told.emit, event.items[start : start + MAX_LIST]) for start in starts]
                 if event.progress:
                     lists.append(partial(self.progressed.emit, event.progress))
                 self.send(lists)
@@ -178,6 +187,32 @@ class Voice(QThread):
             last = part.last and start == starts[-1]
             error, message = (part.error, part.message) if last else (None, None)
             yield Listing(folder, part.reply_to, rows, others, last, error, message)
+
+    def _changes(self, change: FolderChange) -> Iterator[Change]:
+        """What has happened in a folder, in order; in one piece unless that is too long."""
+        folder = change.folder
+
+        def row(name: bytes) -> Row:
+            return self._naming.row(folder, Entry(name, EntryKind.OTHER))
+
+        whole = Change(
+            folder,
+            removed=[join(folder, name) for name in change.removed],
+            renamed=[(join(folder, old), row(new)) for old, new in change.renamed],
+            added=[self._naming.row(folder, entry) for entry in change.added],
+            changed=[self._naming.row(folder, entry) for entry in change.changed],
+        )
+        if len(whole.removed) + len(whole.renamed) + len(whole.added) + len(whole.changed) <= MAX_LIST:
+            yield whole
+            return
+        for start in range(0, len(whole.removed), MAX_LIST):
+            yield Change(folder, removed=whole.removed[start : start + MAX_LIST])
+        for start in range(0, len(whole.renamed), MAX_LIST):
+            yield Change(folder, renamed=whole.renamed[start : start + MAX_LIST])
+        for start in range(0, len(whole.added), MAX_LIST):
+            yield Change(folder, added=whole.added[start : start + MAX_LIST])
+        for start in range(0, len(whole.changed), MAX_LIST):
+            yield Change(folder, changed=whole.changed[start : start + MAX_LIST])
 
 
 def folder_of(topic: str | bytes) -> bytes | None:

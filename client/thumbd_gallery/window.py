@@ -155,6 +155,8 @@ class Window(QWidget):
         self._choose_page()
 
     def _count(self) -> None:
+        if self.entries.rowCount():
+            self._problem = None  # a folder that could not be listed has come
         self._say_counts()
         self._choose_page()
 

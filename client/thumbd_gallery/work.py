@@ -16,7 +16,7 @@ from .focus import Gaze
 from .grid import Grid
 from .link import Link
 from .loupe import Loupe
-from .model import Entries, Listing
+from .model import Change, Entries, Listing
 from .pictures import Pictures
 
 #: How often a thumbnail that is not where the daemon said is asked for again.
@@ -41,6 +41,8 @@ class Work(QObject):
         self._gaze = Gaze(self._views[0], grid.look, link.focus, self)
         self._loupe_gaze = Gaze(self._views[1], loupe.look, link.focus, self)
         self._asked: dict[bytes, int] = {}
+        #: Pictures whose file has changed: the next thumbnail has the same name and is another.
+        self._outdated: set[bytes] = set()
         self._batch: str | None = None
         self._batch_flavor: Flavor | None = None
         self._settled = QTimer(self)
@@ -52,8 +54,10 @@ class Work(QObject):
         loupe.seen.connect(self._loupe_gaze.moved)
         loupe.previews.unreadable.connect(lambda path, _: self._ask_again(path, Flavor.PREVIEW))
         entries.renewed.connect(self._renewed)
+        entries.outdated.connect(self._ask_anew)
         pictures.unreadable.connect(self._unreadable)
         link.listed.connect(self._listed)
+        link.changed.connect(self._changed)
         link.told.connect(self._told)
         link.progressed.connect(self._progressed)
         link.ended.connect(self._ended)
@@ -64,6 +68,7 @@ class Work(QObject):
             self._link.close_folder(self._entries.folder)
         self._drop_batch()
         self._asked.clear()
+        self._outdated.clear()
         self._entries.open(folder)
         self._link.open_folder(folder)
 
@@ -98,7 +103,25 @@ class Work(QObject):
         elif self._entries.pictures() and self._batch is None:
             self._make_all()
 
+    def _changed(self, change: Change) -> None:
+        self._entries.change(change)
+        self._gaze.moved()
+
+    def _ask_anew(self, paths: list[bytes]) -> None:
+        """Other pictures are to be shown: of those that are looked at now, the others when they are."""
+        self._outdated.update(paths)
+        for path in paths:
+            self._asked.pop(path, None)
+        self._gaze.anew(paths)
+        self._loupe.outdate(paths)
+        self._loupe_gaze.anew(paths)
+
     def _told(self, updates: list[ItemUpdate]) -> None:
+        for update in updates:
+            if update.path in self._outdated and update.flavor is self._grid.flavor and update.state.final:
+                self._outdated.discard(update.path)
+                if update.thumbnail is not None:
+                    self._pictures.renew(update.thumbnail)
         self._entries.tell(updates, self._grid.flavor)
         self._loupe.tell(updates)
 

@@ -1,8 +1,9 @@
 """All that waits to be said to one session. Pure; `now` is monotonic seconds.
 
 Answers, notices and ``done`` are free; ``update`` and snapshot parts cost a credit each. Without credit the outbox
-coalesces: of each item only the newest state, of each batch only the newest progress. One unit of credit is kept for
-what is on screen. `seq` is given when a message leaves, so that there are no holes.
+coalesces: of each item only the newest state, of each batch only the newest progress, of each folder what has changed
+since it was last told. One unit of credit is kept for what is on screen. `seq` is given when a message leaves, so that
+there are no holes.
 """
 
 from collections import deque
@@ -16,11 +17,14 @@ from thumbd_protocol.replies import Done, Notice, Snapshot, Update
 from thumbd_protocol.requests import Message
 
 from .batches import BatchEnd
+from .changes import MAX_NAMES, Changes
 from .items import Key
 
 #: How long an item's state may wait for company, in seconds: on screen, and elsewhere.
 CRITICAL_WAIT_S: Final = 0.016
 WAIT_S: Final = 0.1
+#: The same for what changed in a folder: the scout that watches it has gathered it for a tenth of a second already.
+CHANGES_WAIT_S: Final = 0.016
 #: Between two tellings of a batch's progress, in seconds; its first and last are told at once.
 PROGRESS_S: Final = 0.1
 #: An update takes no further item once it has so many bytes: a frame of twice the size is refused by clients.
@@ -66,9 +70,11 @@ class Outbox:
         self._told: dict[str, float] = {}
         self._done: deque[tuple[BatchEnd, float]] = deque()
         self._snapshots: dict[str | bytes, _Snapshot] = {}
+        self._changes: dict[str | bytes, Changes] = {}
 
     def __len__(self) -> int:
         parts = sum(1 + len(s.entries) // MAX_SNAPSHOT_ENTRIES for s in self._snapshots.values())
+        parts += sum(-(-len(changes) // MAX_NAMES) for changes in self._changes.values())
         waiting = len(self._free) + len(self._notices) + len(self._done)
         return waiting + len(self._items) + len(self._critical) + len(self._dirty) + parts
 
@@ -115,10 +121,14 @@ class Outbox:
         self._done.append((end, now))
 
     def open_snapshot(self, reply_to: bytes, topic: str | bytes) -> None:
+        """All of a topic is told anew, in place of whatever was still to be told of it."""
         self._snapshots[topic] = _Snapshot(reply_to, topic)
+        self._changes.pop(topic, None)
 
     def drop_snapshot(self, topic: str | bytes) -> None:
+        """A topic is told no further."""
         self._snapshots.pop(topic, None)
+        self._changes.pop(topic, None)
 
     def entries(self, topic: str | bytes, entries: list[Entry]) -> None:
         snapshot = self._snapshots.get(topic)
@@ -135,6 +145,14 @@ class Outbox:
         if snapshot is not None:
             snapshot.complete, snapshot.error, snapshot.message = True, error, message
 
+    def changes(self, topic: str | bytes, folder: bytes, now: float) -> Changes:
+        """What is still to be told of a folder's changes, for the caller to put more in; it leaves behind the topic's
+        snapshot."""
+        waiting = self._changes.get(topic)
+        if not waiting:
+            waiting = self._changes[topic] = Changes(folder, now)
+        return waiting
+
     # -- out --------------------------------------------------------------------------------------------------
 
     def take(self, now: float, progress_of: Callable[[str], Progress | None]) -> list[Message]:
@@ -149,6 +167,7 @@ class Outbox:
         self._take_parts(out)
         while self.credit > 1 and (self._items_due(now) or self._progress_due(now)):
             out.append(self._update(self._items, now, progress_of))
+        self._take_changes(out, now)
         self._take_done(out)
         return out
 
@@ -160,6 +179,7 @@ class Outbox:
         if self.credit > 1:
             if self._items:
                 times.append(next(iter(self._items.values()))[0] + WAIT_S)
+            times += [self._changes[topic].since + CHANGES_WAIT_S for topic in self._changed()]
             times += [self._told.get(batch, now - PROGRESS_S) + PROGRESS_S for batch in self._dirty]
         return min(times, default=None)
 
@@ -225,6 +245,20 @@ class Outbox:
                 if last:
                     del self._snapshots[snapshot.topic]
                     break
+
+    def _changed(self) -> list[str | bytes]:
+        """The topics whose changes may be told: a snapshot on its way goes before them."""
+        return [topic for topic, changes in self._changes.items() if changes and topic not in self._snapshots]
+
+    def _take_changes(self, out: list[Message], now: float) -> None:
+        for topic in self._changed():
+            changes = self._changes[topic]
+            due = now >= changes.since + CHANGES_WAIT_S
+            while self.credit > 1 and changes and (due or len(changes) >= MAX_NAMES):
+                self.credit -= 1
+                out.append(Update(epoch=self._epoch, seq=self._next(), entries=[changes.take()]))
+            if not changes:
+                del self._changes[topic]
 
     def _take_done(self, out: list[Message]) -> None:
         """A ``done`` leaves when nothing that waited before it is left, and its batch's progress has been told."""

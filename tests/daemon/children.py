@@ -16,13 +16,13 @@ from thumbd_daemon.records import FromScout, Record
 class ScoutTalk:
     """Start one, say and hear records; it is gone at the end of the ``with``."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "thumbd_daemon.scout", kinds: object = FromScout) -> None:
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock.settimeout(30)
-        self._decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(FromScout)
+        self._decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(kinds)
         with theirs:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "thumbd_daemon.scout", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-m", module, str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
             )
 
@@ -33,10 +33,14 @@ class ScoutTalk:
         self._sock.close()
         self._child.wait(timeout=30)
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     def say(self, record: Record) -> None:
         self._sock.send(encode(record))
 
     def hear(self) -> Record | None:
-        """What it says next; None when it has gone."""
+        """What it says next, within half a minute; None when it has gone."""
         raw = self._sock.recv(MAX_RECORD)
         return self._decoder.decode(raw) if raw else None

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from thumbd_daemon.batches import BatchEnd
-from thumbd_daemon.outbox import CRITICAL_WAIT_S, PROGRESS_S, WAIT_S, Outbox
+from thumbd_daemon.outbox import CHANGES_WAIT_S, CRITICAL_WAIT_S, PROGRESS_S, WAIT_S, Outbox
 from thumbd_protocol.codec import decode_reply, encode
-from thumbd_protocol.items import Entry, EntryKind, Flavor, ItemUpdate, Progress, State
+from thumbd_protocol.items import Entry, EntryKind, Flavor, FolderChange, ItemUpdate, Progress, State
 from thumbd_protocol.limits import MAX_CREDIT, MAX_SNAPSHOT_ENTRIES, MAX_UPDATE_ITEMS
 from thumbd_protocol.replies import Done, Notice, Ok, Push, Snapshot, Update
 from thumbd_protocol.requests import Message
@@ -218,6 +218,68 @@ def test_a_snapshot_that_was_dropped_is_told_no_further() -> None:
     box.end_snapshot("folder:/x", None, None)
     assert take(box, 9.0) == []
     assert box.backlog("folder:/x") == 0
+
+
+def test_changes_of_a_folder_wait_a_moment_for_company_and_cost_credit() -> None:
+    box = Outbox(EPOCH, 2)
+    box.changes("folder:/x", b"/x", 10.0).add(Entry(b"a", EntryKind.IMAGE))
+    assert box.due(10.0) == 10.0 + CHANGES_WAIT_S
+    assert take(box, 10.01) == []
+    box.changes("folder:/x", b"/x", 10.01).remove(b"b")
+    (update,) = take(box, 10.0 + CHANGES_WAIT_S)
+    assert isinstance(update, Update)
+    assert update.entries == [FolderChange(b"/x", added=[Entry(b"a", EntryKind.IMAGE)], removed=[b"b"])]
+    assert (box.credit, len(box)) == (1, 0)
+    box.changes("folder:/x", b"/x", 11.0).remove(b"a")  # the last unit is for what is on screen
+    assert take(box, 99.0) == []
+    assert box.due(99.0) is None
+    assert len(box) == 1
+
+
+def test_without_credit_the_changes_of_a_folder_come_to_what_is_left_of_them() -> None:
+    box = Outbox(EPOCH, 0)
+    for _ in range(100):
+        box.changes("folder:/x", b"/x", 10.0).add(Entry(b"a", EntryKind.IMAGE))
+        box.changes("folder:/x", b"/x", 10.0).remove(b"a")
+    box.changes("folder:/x", b"/x", 10.0).add(Entry(b"b", EntryKind.IMAGE))
+    box.add_credit(2)
+    (update,) = take(box, 11.0)
+    assert isinstance(update, Update)
+    assert update.entries == [FolderChange(b"/x", added=[Entry(b"b", EntryKind.IMAGE)])]
+
+
+def test_a_thousand_changed_names_wait_for_nobody() -> None:
+    box = Outbox(EPOCH, 16)
+    for n in range(MAX_SNAPSHOT_ENTRIES + 1):
+        box.changes("folder:/x", b"/x", 10.0).remove(b"%d" % n)
+    (update,) = take(box, 10.0)
+    assert isinstance(update, Update)
+    assert len(update.entries[0].removed) == MAX_SNAPSHOT_ENTRIES
+    (update,) = take(box, 10.0 + CHANGES_WAIT_S)
+    assert isinstance(update, Update)
+    assert update.entries[0].removed == [b"1000"]
+
+
+def test_changes_wait_behind_their_folders_snapshot_and_go_with_it() -> None:
+    box = Outbox(EPOCH, 9)
+    box.open_snapshot(b"i" * 16, "folder:/x")
+    box.entries("folder:/x", [Entry(b"%d" % n, EntryKind.IMAGE) for n in range(1001)])
+    box.changes("folder:/x", b"/x", 10.0).remove(b"7")
+    assert kinds(take(box, 11.0)) == ["Snapshot", "Snapshot"]
+    assert box.due(11.0) is None
+    box.end_snapshot("folder:/x", None, None)
+    assert kinds(take(box, 11.0)) == ["Snapshot", "Update"]
+
+
+def test_changes_of_a_folder_that_is_told_anew_or_no_further_are_not_told() -> None:
+    box = Outbox(EPOCH, 16)
+    box.changes("folder:/x", b"/x", 10.0).remove(b"a")
+    box.open_snapshot(b"i" * 16, "folder:/x")
+    box.end_snapshot("folder:/x", None, None)
+    assert kinds(take(box, 11.0)) == ["Snapshot"]
+    box.changes("folder:/x", b"/x", 12.0).remove(b"a")
+    box.drop_snapshot("folder:/x")
+    assert take(box, 13.0) == []
 
 
 def test_an_update_never_grows_beyond_what_a_client_takes() -> None:

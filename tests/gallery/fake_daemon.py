@@ -14,7 +14,7 @@ from typing import Self
 import zmq
 
 from thumbd_protocol.codec import decode_request, encode
-from thumbd_protocol.items import Entry, Flavor, ItemUpdate
+from thumbd_protocol.items import Entry, Flavor, FolderChange, ItemUpdate
 from thumbd_protocol.limits import MAX_SNAPSHOT_ENTRIES, PROTOCOL
 from thumbd_protocol.replies import Accepted, Notice, Ok, ServerInfo, Snapshot, Update, Welcome
 from thumbd_protocol.requests import Credit, Focus, Hello, Message, Request, Submit, Subscribe
@@ -33,6 +33,7 @@ class FakeDaemon:
         self.silent = False
         self._stop = threading.Event()
         self._say: list[tuple[str, str]] = []
+        self._changes: list[FolderChange] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._epoch = os.urandom(8)
         self._seq: dict[bytes, int] = {}
@@ -55,6 +56,10 @@ class FakeDaemon:
     def notice(self, kind: str, message: str) -> None:
         self._say.append((kind, message))
 
+    def change(self, change: FolderChange) -> None:
+        """Tell everybody what has happened in a folder."""
+        self._changes.append(change)
+
     def focuses(self) -> list[Focus]:
         return [message for message in list(self.heard) if isinstance(message, Focus)]
 
@@ -70,6 +75,10 @@ class FakeDaemon:
                 kind, text = self._say.pop()
                 for peer in self._seq:
                     self._send(peer, Notice(epoch=self._epoch, seq=self._next(peer), kind=kind, message=text))
+            while self._changes:
+                change = self._changes.pop(0)
+                for peer in self._seq:
+                    self._send(peer, Update(epoch=self._epoch, seq=self._next(peer), entries=[change]))
 
     def _next(self, peer: bytes) -> int:
         self._seq[peer] += 1

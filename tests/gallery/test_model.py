@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from PyQt6.QtCore import QPersistentModelIndex, Qt, QThreadPool
+from PyQt6.QtCore import QItemSelectionModel, QLocale, QPersistentModelIndex, Qt, QThreadPool
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from thumbd_gallery.model import Entries, Listing
-from thumbd_gallery.order import Row, Shown, parent
-from thumbd_protocol.items import Flavor, ItemUpdate, Source, State
+from thumbd_gallery.model import Change, Entries, Listing
+from thumbd_gallery.order import Naming, Row, Shown, parent
+from thumbd_protocol.items import Entry, EntryKind, Flavor, ItemUpdate, Source, State
 
 Rows = Callable[..., list[Row]]
 
@@ -180,3 +180,122 @@ def test_an_order_that_comes_too_late_does_not_bring_the_old_folder_back(
 
 def test_each_part_is_in_order_by_itself(rows: Rows) -> None:
     assert [row.name for row in rows("b.jpg", "z/", "a.jpg", "y/")] == ["y", "z", "a.jpg", "b.jpg"]
+
+
+# -- what happens in the folder later ---------------------------------------------------------------------------
+
+
+def one(name: str, kind: EntryKind = EntryKind.IMAGE, size: int | None = None) -> Row:
+    return Naming(QLocale("en_US")).row(b"/f", Entry(name.encode(), kind, size, size))
+
+
+def path(name: str) -> bytes:
+    return b"/f/" + name.encode()
+
+
+def test_what_comes_stands_in_its_place_and_what_goes_is_gone(entries: Entries, rows: Rows) -> None:
+    entries.add(listing(rows("a2.jpg", "a10.jpg", "z/"), others=2))
+    entries.change(
+        Change(
+            b"/f",
+            removed=[path("a10.jpg"), path("notes.txt")],
+            added=[one("a9.jpg"), one("a.jpg"), one("y", EntryKind.FOLDER), one("b.txt", EntryKind.OTHER)],
+        )
+    )
+    assert names(entries) == ["y", "z", "a.jpg", "a2.jpg", "a9.jpg"]
+    assert (entries.folders, entries.pictures(), entries.others) == (2, 3, 2)
+    for number in range(entries.rowCount()):
+        assert entries.find(entries.row(number).path) == number
+
+
+def test_a_renamed_picture_keeps_its_tile_and_what_is_known_of_it(entries: Entries, rows: Rows) -> None:
+    entries.add(listing(rows("a.jpg", "b.jpg", "c.jpg")))
+    entries.tell([ready(b"/f/a.jpg")], Flavor.LARGE)
+    current = QPersistentModelIndex(entries.index(0))
+    told: list[object] = []
+    entries.renamed.connect(told.append)
+    entries.outdated.connect(told.append)
+    entries.change(Change(b"/f", renamed=[(path("a.jpg"), one("d.jpg")), (path("c.txt"), one("d.txt"))]))
+    assert names(entries) == ["b.jpg", "c.jpg", "d.jpg"]
+    assert current.row() == 2
+    assert entries.row(2).thumbnail == b"/c/1.png"
+    assert entries.find(b"/f/a.jpg") is None
+    assert told == [[(b"/f/a.jpg", b"/f/d.jpg")], [b"/f/d.jpg"]]
+
+
+def test_only_a_file_that_is_another_than_before_needs_another_thumbnail(entries: Entries, rows: Rows) -> None:
+    entries.add(listing(rows("a.jpg", "b.jpg")))
+    entries.tell(
+        [ready(b"/f/a.jpg"), ItemUpdate(b"/f/b.jpg", Flavor.LARGE, State.FAILED, message="cut off")], Flavor.LARGE
+    )
+    outdated: list[list[bytes]] = []
+    entries.outdated.connect(outdated.append)
+    entries.change(
+        Change(b"/f", changed=[one("a.jpg", size=5), one("b.jpg", size=6)])
+    )  # sizes are told for the first time
+    entries.change(Change(b"/f", changed=[one("a.jpg", size=5)]))
+    assert outdated == []
+    assert entries.row(0).size == 5
+    assert entries.failed == 1
+    entries.change(Change(b"/f", changed=[one("b.jpg", size=7)]))
+    assert outdated == [[b"/f/b.jpg"]]
+    assert entries.row(1).shown is Shown.PENDING
+    assert entries.failed == 0
+    entries.add(listing(rows("a.jpg", "b.jpg"), snapshot=b"2"))  # the daemon came back: sizes follow again
+    entries.change(Change(b"/f", changed=[one("a.jpg", size=5), one("b.jpg", size=8)]))
+    assert outdated == [[b"/f/b.jpg"], [b"/f/b.jpg"]]
+
+
+def test_a_file_that_turns_out_to_be_a_picture_gets_a_tile_and_loses_it_again(entries: Entries, rows: Rows) -> None:
+    entries.add(listing(rows("a.jpg"), others=1))
+    entries.change(Change(b"/f", changed=[one("b", EntryKind.IMAGE, 5)]))
+    assert (names(entries), entries.others) == (["a.jpg", "b"], 0)
+    entries.change(Change(b"/f", changed=[one("b", EntryKind.FOLDER)]))
+    assert (names(entries), entries.folders) == (["b", "a.jpg"], 1)
+    entries.change(Change(b"/f", changed=[one("b", EntryKind.OTHER, 6)]))
+    assert (names(entries), entries.others, entries.folders) == (["a.jpg"], 1, 0)
+
+
+def test_what_is_selected_and_current_stays_so_by_path(entries: Entries, rows: Rows) -> None:
+    entries.add(listing(rows(*(f"p{number}.jpg" for number in range(100)))))
+    selection = QItemSelectionModel(entries)
+    for number in (40, 60):
+        selection.select(entries.index(number), QItemSelectionModel.SelectionFlag.Select)
+    selection.setCurrentIndex(entries.index(60), QItemSelectionModel.SelectionFlag.NoUpdate)
+    entries.change(
+        Change(
+            b"/f",
+            removed=[path(f"p{number}.jpg") for number in range(0, 40, 2)],
+            renamed=[(path("p40.jpg"), one("a.jpg"))],
+            added=[one(f"new{number}.jpg") for number in range(30)],
+        )
+    )
+    chosen = {entries.row(index.row()).name for index in selection.selectedIndexes()}
+    assert chosen == {"a.jpg", "p60.jpg"}
+    assert entries.row(selection.currentIndex().row()).name == "p60.jpg"
+
+
+def test_a_failed_picture_that_goes_is_counted_no_more(entries: Entries, rows: Rows) -> None:
+    entries.add(listing(rows("a.jpg")))
+    entries.tell([ItemUpdate(b"/f/a.jpg", Flavor.LARGE, State.FAILED, message="cut off")], Flavor.LARGE)
+    entries.change(Change(b"/f", removed=[path("a.jpg")]))
+    assert (entries.failed, entries.rowCount()) == (0, 0)
+
+
+def test_what_happens_while_a_large_folder_is_put_in_order_is_done_behind_it(
+    qtbot: QtBot, entries: Entries, rows: Rows
+) -> None:
+    with qtbot.waitSignal(entries.settled, timeout=20_000):
+        entries.add(listing(rows(*(f"p{number}.jpg" for number in range(5000)))))
+        entries.change(Change(b"/f", removed=[path("p7.jpg")], added=[one("p7a.jpg")]))
+        assert entries.find(path("p7.jpg")) is not None
+    assert names(entries)[6:9] == ["p6.jpg", "p7a.jpg", "p8.jpg"]
+    assert entries.rowCount() == 5000
+
+
+def test_what_happens_in_another_folder_or_before_the_listing_is_not_ours(entries: Entries, rows: Rows) -> None:
+    entries.change(Change(b"/f", added=[one("early.jpg")]))  # another window's: our listing is on its way
+    assert entries.rowCount() == 0
+    entries.add(listing(rows("a.jpg")))
+    entries.change(Change(b"/g", removed=[path("a.jpg")]))
+    assert names(entries) == ["a.jpg"]

@@ -235,6 +235,19 @@ def test_a_daemon_told_to_leave_is_not_started_again_by_itself(
     assert window.grid.isVisible()
 
 
+def test_a_daemon_that_is_not_well_is_told_by_the_dot_and_its_tooltip_until_it_is(
+    qtbot: QtBot, window: Window, link: Link, daemon: FakeDaemon
+) -> None:
+    daemon.notice("degraded", "the file system at /nas does not answer")
+    qtbot.waitUntil(lambda: window.status.dot.standing.daemon is Daemon.DEGRADED, timeout=SLOW)
+    assert "degraded" in window.status.dot.toolTip()
+    assert "the file system at /nas does not answer" in window.status.dot.toolTip()
+    assert window.grid.isVisible()
+    assert not window.banner.isVisible()
+    daemon.notice("recovered", "all is well again")
+    qtbot.waitUntil(lambda: link.standing.daemon is Daemon.OK, timeout=SLOW)
+
+
 def test_two_windows_share_one_link_and_each_has_its_folder(
     qtbot: QtBot, window: Window, link: Link, theme: Theme, daemon: FakeDaemon
 ) -> None:

@@ -7,7 +7,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from ..formats import SNIFF_BYTES, claimed_by_content, claimed_by_name, mime_of
 from ..records import Found, List, Listed
@@ -24,7 +24,21 @@ _NAMED: Final = 3
 Name = tuple[bytes, str, str]
 
 
-def kind_of(entry: os.DirEntry[bytes]) -> tuple[str, str]:
+class Named(Protocol):
+    """A name in a folder, as ``os.scandir`` has it."""
+
+    @property
+    def name(self) -> bytes: ...
+
+    @property
+    def path(self) -> bytes: ...
+
+    def is_dir(self) -> bool: ...
+
+    def is_file(self) -> bool: ...
+
+
+def kind_of(entry: Named) -> tuple[str, str]:
     """(``image``, its MIME type), (``folder``, "") or (``other``, "")."""
     try:
         if entry.is_dir():
@@ -54,6 +68,8 @@ class Listing:
         self._names = self._walk()
         self._first = True
         self._skipped: list[str] = []
+        self._mounts, self._skip = frozenset(task.mounts), frozenset(task.skip)
+        self._at = b""
         self._failure: tuple[str, str] | None = None
 
     def step(self) -> Found | Listed:
@@ -62,6 +78,9 @@ class Listing:
         size = 0
         until = time.monotonic() + _CHUNK_S
         for name in self._names:
+            if self._at:
+                at, self._at = self._at, b""
+                return Found(self._task.job, chunk, at)
             if name is not None:
                 chunk.append(name)
                 size += len(name[0]) + len(name[2]) + 16
@@ -90,6 +109,12 @@ class Listing:
         while folders:
             below = folders.pop()
             path = os.path.join(self._task.path, below) if below else self._task.path
+            if path in self._skip:
+                self._skipped.append(f"{shown(path)} (its file system does not answer)")
+                continue
+            if path in self._mounts:
+                self._at = path
+                yield None
             try:
                 with os.scandir(path) as entries:
                     for entry in entries:
@@ -98,7 +123,7 @@ class Listing:
                 if below:
                     self._skipped.append(f"{shown(path)} ({cause_of(error)})")
                 else:
-                    self._failure = _why_not(self._task.path, error)
+                    self._failure = why_not(self._task.path, error)
             yield None
 
     def _take(self, entry: os.DirEntry[bytes], below: bytes, folders: list[bytes]) -> Name | None:
@@ -111,7 +136,7 @@ class Listing:
         return (name, kind, mime) if kind == "image" or self._task.entries else None
 
 
-def _why_not(path: bytes, error: OSError) -> tuple[str, str]:
+def why_not(path: bytes, error: OSError) -> tuple[str, str]:
     """Code and sentence for a folder that can't be listed."""
     if error.errno == errno.ENOENT:
         return "not_found", about(path, "there is no such file or folder")

@@ -109,7 +109,7 @@ def publish(places: Places, task: Publish, slot: memoryview | None) -> Published
     original = Original(task.path, task.size, task.mtime_ns)
     text = thumbnail_text(original, task.mime, task.original_width, task.original_height)
     data = encode(task.mode, task.width, task.height, slot[:length], text)
-    why = "it lies in the thumbnail cache itself, so its thumbnail is not kept"
+    why, refused = "it lies in the thumbnail cache itself, so its thumbnail is not kept", False
     if not places.contains(task.path):
         target = places.thumbnail(task.path, task.flavor)
         try:
@@ -117,10 +117,11 @@ def publish(places: Places, task: Publish, slot: memoryview | None) -> Published
             return Published(task.job, target, False, "")
         except OSError as error:
             why = f"its thumbnail can't be kept in {shown(os.path.dirname(target))}: {cause_of(error)}"
-    return _publish_volatile(places, task, data, why)
+            refused = True
+    return _publish_volatile(places, task, data, why, refused)
 
 
-def _publish_volatile(places: Places, task: Publish, data: bytes, why: str) -> Published | PublishFailed:
+def _publish_volatile(places: Places, task: Publish, data: bytes, why: str, refused: bool) -> Published | PublishFailed:
     name = os.path.basename(places.thumbnail(task.path, task.flavor))
     target = os.path.join(places.volatile, task.flavor.encode() + b"-" + name)
     try:
@@ -129,7 +130,7 @@ def _publish_volatile(places: Places, task: Publish, data: bytes, why: str) -> P
     except OSError as error:
         cause = f"{why}; nor in {shown(places.volatile)}: {cause_of(error)}; free some space or mend the permissions"
         return PublishFailed(task.job, "disk_full", about(task.path, cause))
-    return Published(task.job, target, True, about(task.path, why))
+    return Published(task.job, target, True, about(task.path, why), refused)
 
 
 @dataclass
