@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from thumbd_protocol.endpoints import EndpointError, check_socket_path, ensure_p
 
 from . import __version__
 from .lock import Lock, Locked
+from .orphans import become_subreaper
 from .service import Service
 from .settings import Settings
 
@@ -21,6 +23,7 @@ EXIT_LOCKED = 3
 #: Exit status when the socket's folder can't be used.
 EXIT_PLACE = 4
 _CLIENT_IDLE_S = 60.0
+_DESCRIPTORS = 65_536
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,7 +47,16 @@ def _show_version(wanted: bool) -> None:
 @app.command()
 def serve(
     socket: Annotated[Path | None, typer.Option(help="The socket's file; its folder must be yours alone.")] = None,
-    renderers: Annotated[int | None, typer.Option(min=1, max=256, help="Renderers that work at the same time.")] = None,
+    renderers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Renderers that work at the same time, at most.")
+    ] = None,
+    min_renderers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Renderers that are kept while there is nothing to do.")
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option(min=64, help="Megabytes that pictures being decoded may take together.")
+    ] = None,
+    journal: Annotated[Path | None, typer.Option(help="The file of what outlives the daemon.")] = None,
     idle_exit: Annotated[float | None, typer.Option(min=0.1, help="Leave after so many seconds without work.")] = None,
     task_timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds that a file may take to decode.")] = None,
     started_by_client: Annotated[bool, typer.Option("--started-by-client", hidden=True)] = False,
@@ -57,7 +69,10 @@ def serve(
     del version
     _log_to_stderr(verbose)
     try:
-        settings = _settings(socket, renderers, idle_exit, task_timeout, started_by_client)
+        settings = _settings(socket, idle_exit, started_by_client)
+        settings = _sized(settings, renderers, min_renderers, memory)
+        settings = settings if task_timeout is None else replace(settings, task_base_s=task_timeout)
+        settings = settings if journal is None else replace(settings, journal=journal.absolute())
         ensure_private(settings.socket.parent)
         lock = Lock(settings.socket)
     except EndpointError as error:
@@ -76,24 +91,33 @@ def serve(
 
 
 async def _run(settings: Settings) -> None:
+    raise_descriptor_limit()
+    become_subreaper()
     await Service(settings).run()
 
 
-def _settings(
-    socket: Path | None,
-    renderers: int | None,
-    idle_exit: float | None,
-    task_timeout: float | None,
-    started_by_client: bool,
-) -> Settings:
+def raise_descriptor_limit() -> None:
+    """Take as many descriptors as may be had (each renderer costs the daemon five), within reason."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _settings(socket: Path | None, idle_exit: float | None, started_by_client: bool) -> Settings:
     settings = Settings() if socket is None else Settings(socket=check_socket_path(socket.absolute()))
-    if renderers is not None:
-        settings = replace(settings, renderers=renderers)
-    if task_timeout is not None:
-        settings = replace(settings, task_base_s=task_timeout)
     if idle_exit is None and started_by_client:
         idle_exit = _CLIENT_IDLE_S
     return replace(settings, idle_exit_s=idle_exit)
+
+
+def _sized(settings: Settings, most: int | None, least: int | None, memory: int | None) -> Settings:
+    most = settings.most_renderers if most is None else most
+    least = min(settings.least_renderers, most) if least is None else least
+    if least > most:
+        raise typer.BadParameter(f"--min-renderers {least} is more than --renderers {most}")
+    budget = settings.memory_budget if memory is None else memory << 20
+    return replace(settings, most_renderers=most, least_renderers=least, memory_budget=budget)
 
 
 def main() -> None:

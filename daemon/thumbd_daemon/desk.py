@@ -6,22 +6,45 @@ What is declared on the wire but not built yet is answered ``not_supported``.
 import itertools
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from thumbd_protocol.errors import ProtocolError, RequestCode
 from thumbd_protocol.items import Folder, Item, ItemStatus, Progress
 from thumbd_protocol.replies import Accepted, Error, Ok, StatusReply
-from thumbd_protocol.requests import Batches, Cancel, Focus, Message, Request, Status, Submit, Subscribe, Unsubscribe
+from thumbd_protocol.requests import (
+    Batches,
+    Cancel,
+    Focus,
+    HealthRequest,
+    Message,
+    Pool,
+    Quarantine,
+    Request,
+    StatsRequest,
+    Status,
+    Submit,
+    Subscribe,
+    Unsubscribe,
+)
 
+from .hands import Hands
 from .items import Key
 from .jobs import Jobs
 from .listings import BatchListing, Listings, TopicListing
+from .pool import Kind
+from .reports import Reports
 from .sessions import Session
+from .watches import Watches
 from .wishes import QueueFull, Wishes
 
 _FOLDER: Final = b"folder:"
 _RETRY_AFTER_MS: Final = 250
-_NOT_BUILT: Final = ("durable", "ttl_s", "max_retries", "timeout_ms")
+#: Quarantined files told in one answer.
+_MAX_TOLD: Final = 1000
+_NOT_BUILT: Final = ("durable", "ttl_s", "timeout_ms")
+#: The topic of notices about the daemon's health.
+SYSTEM: Final = "system"
 
 
 def _keys(items: list[Item]) -> list[Key]:
@@ -43,15 +66,24 @@ def folder_of(topic: str | bytes) -> bytes | None:
 
 
 class Desk:
-    """Answers requests. `clock` gives monotonic seconds; `ending` says whether nothing new is taken any more."""
+    """Answers requests. `ending` says whether nothing new is taken any more."""
 
     def __init__(
-        self, wishes: Wishes, jobs: Jobs, listings: Listings, clock: Callable[[], float], ending: Callable[[], bool]
+        self,
+        wishes: Wishes,
+        hands: Hands,
+        listings: Listings,
+        watches: Watches,
+        reports: Reports,
+        ending: Callable[[], bool],
     ) -> None:
         self._wishes = wishes
-        self._jobs = jobs
+        self._hands = hands
+        self._jobs: Jobs = hands.jobs
         self._listings = listings
-        self._clock = clock
+        self._watches = watches
+        self._reports = reports
+        self._clock = hands.clock
         self._ending = ending
         self._names = itertools.count(1)
 
@@ -60,6 +92,7 @@ class Desk:
         self._wishes.close_session(session.ident)
         session.topics.clear()
         self._listings.stop_unwanted()
+        self._watches.stop_unwanted()
 
     def progress(self, batch: str) -> Progress | None:
         """How far a batch is, now."""
@@ -71,7 +104,7 @@ class Desk:
         match message:
             case Focus():
                 if not self._ending():
-                    self._wishes.focus(session.ident, message)
+                    self._wishes.focus(session.ident, message, now)
                 return None
             case Submit():
                 return self._submit(session, message, now)
@@ -81,6 +114,7 @@ class Desk:
                 for topic in message.topics:
                     session.topics.discard(topic)
                     self._listings.stop_topic(session, topic)
+                    self._watches.unsubscribed(session, topic)
                 return Ok(reply_to=message.id)
             case Cancel():
                 return self._cancel(session, message, now)
@@ -89,6 +123,14 @@ class Desk:
             case Batches():
                 batches = [batch.info(now) for batch in self._wishes.batches.values()]
                 return Ok(reply_to=message.id, batches=batches)
+            case StatsRequest():
+                return self._reports.stats(message.id)
+            case HealthRequest():
+                return self._reports.health(message.id)
+            case Pool():
+                return self._pool(message)
+            case Quarantine():
+                return self._quarantine(message)
             case Request():
                 raise ProtocolError(
                     RequestCode.NOT_SUPPORTED, f"this daemon does not do '{message.__struct_config__.tag}' yet"
@@ -107,7 +149,14 @@ class Desk:
         listing = message.folder is not None and not self._listings.has_batch(ident)
         try:
             batch = self._wishes.submit(
-                session.ident, ident, keys, message.priority, now, more=message.more, listing=listing
+                session.ident,
+                ident,
+                keys,
+                message.priority,
+                now,
+                more=message.more,
+                listing=listing,
+                max_retries=message.max_retries,
             )
         except QueueFull as error:
             return Error(
@@ -132,7 +181,7 @@ class Desk:
         )
 
     def _subscribe(self, session: Session, message: Subscribe) -> Message:
-        folders = {topic: folder_of(topic) for topic in message.topics}
+        folders = {topic: folder_of(topic) for topic in message.topics if topic not in (SYSTEM, SYSTEM.encode())}
         for topic, path in folders.items():
             if path is None:
                 name = topic if isinstance(topic, str) else topic.decode("utf-8", "backslashreplace")
@@ -142,8 +191,55 @@ class Desk:
             session.topics.add(topic)
             self._listings.stop_topic(session, topic)
             session.outbox.open_snapshot(message.id, topic)
-            self._listings.start(TopicListing(session, topic, path))
+            self._watches.subscribed(session, topic, path)
+            self._listings.start(TopicListing(session, topic, path, partial(self._watches.listed, session, topic)))
+        if len(folders) < len(set(message.topics)):
+            self._subscribe_system(session, message.id)
         return Ok(reply_to=message.id)
+
+    def _subscribe_system(self, session: Session, request: bytes) -> None:
+        """Its snapshot is empty; what is not well now is told at once."""
+        session.topics.add(SYSTEM)
+        session.outbox.open_snapshot(request, SYSTEM)
+        session.outbox.end_snapshot(SYSTEM, None, None)
+        verdict, reasons = self._reports.verdict()
+        if reasons:
+            session.outbox.notice("degraded", f"{verdict}: {'; '.join(reasons)}")
+
+    def _pool(self, message: Pool) -> Message:
+        try:
+            self._hands.sizer.bounds(message.min, message.max)
+        except ValueError as error:
+            raise ProtocolError(RequestCode.BAD_FIELD, f"{error}: give both --min and --max") from error
+        sizer = self._hands.sizer
+        self._hands.budget.renderers = sizer.most
+        workers = [
+            {"pid": worker.pid, "state": worker.state.name.lower()}
+            for worker in self._hands.pool.workers.values()
+            if worker.kind is Kind.RENDERER
+        ]
+        return Ok(reply_to=message.id, min=sizer.least, max=sizer.most, workers=workers)
+
+    def _quarantine(self, message: Quarantine) -> Message:
+        quarantine = self._hands.quarantine
+        entries = quarantine.entries()
+        if message.action == "clear":
+            released = entries
+        elif message.action == "release":
+            if not message.items:
+                raise ProtocolError(RequestCode.BAD_FIELD, "name the `items` to release, or use `clear` for all")
+            wanted = {item.path for item in message.items}
+            released = [entry for entry in entries if entry.path in wanted]
+        else:
+            released = []
+        for entry in released:
+            quarantine.release(entry.path)
+        wall = self._hands.wall_ms()
+        told = [
+            {"path": e.path, "reason": e.reason, "deaths": e.deaths, "since_ms": max(0, wall - e.since_ms)}
+            for e in (released if message.action != "list" else entries)[:_MAX_TOLD]
+        ]
+        return Ok(reply_to=message.id, items=told, total=len(entries if message.action == "list" else released))
 
     def _cancel(self, session: Session, message: Cancel, now: float) -> Message:
         if message.items is not None:

@@ -1,25 +1,33 @@
 """Listings under way: for batches (pictures become items) and for ``folder:`` topics (names become entries).
 
-One listing scout works on all of them in turn, a chunk for each ``Continue``; who can't take more does not ask for it.
+Listing scouts work on them in turn, a chunk for each ``Continue``; who can't take more is not asked. A listing belongs
+to the scout that has begun it; on a mount that does not answer it waits like everybody else.
 """
 
 import itertools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from thumbd_protocol.items import Entry, EntryKind, Flavor
 
+from .batches import MAX_RETRIES
+from .hands import Hands
+from .mounts import Road
+from .pool import Kind, State, Worker
 from .records import Continue, Found, List, Listed, Record, StopListing
 from .sentences import about
 from .sessions import Session
+from .verdicts import DEADLINE, STALLED
 from .wishes import Wishes
 
 #: Entries of a snapshot that may wait for credit before its listing pauses.
 _MAX_BACKLOG: Final = 5000
-#: A listing that so many scouts died over is given up.
+#: A listing that so many scouts died over is given up; those that somebody else has killed count by themselves.
 _MAX_DEATHS: Final = 3
+#: So many mounts below a folder are looked out for.
+_MAX_MOUNTS: Final = 100
 
 
 class Listing(Protocol):
@@ -85,28 +93,39 @@ class BatchListing:
 
 
 class TopicListing:
-    """A folder that a window shows: its names become the entries of a snapshot, each told once."""
+    """A folder that a window shows: its names become the entries of a snapshot, each told once. `after` is called with
+    them when that was all."""
 
     recursive = False
     hidden = False
     entries = True
 
-    def __init__(self, session: Session, topic: str | bytes, path: bytes) -> None:
+    def __init__(
+        self,
+        session: Session,
+        topic: str | bytes,
+        path: bytes,
+        after: Callable[[dict[bytes, Entry]], None] = lambda _told: None,
+    ) -> None:
         self.session = session
         self.topic = topic
         self.path = path
-        self._told: set[bytes] = set()
+        self._after = after
+        self._told: dict[bytes, Entry] = {}
 
     def found(self, entries: list[tuple[bytes, str, str]]) -> None:
         # A listing that was begun again (its scout died) finds the same names again.
-        new = [entry for entry in entries if entry[0] not in self._told]
-        self._told.update(name for name, _kind, _mime in new)
-        self.session.outbox.entries(
-            self.topic, [Entry(name=name, kind=EntryKind(kind), mime=mime or None) for name, kind, mime in new]
-        )
+        new = [
+            Entry(name=name, kind=EntryKind(kind), mime=mime or None)
+            for name, kind, mime in entries
+            if name not in self._told
+        ]
+        self._told.update((entry.name, entry) for entry in new)
+        self.session.outbox.entries(self.topic, new)
 
     def ended(self, code: str, message: str) -> None:
         self.session.outbox.end_snapshot(self.topic, code or None, message or None)
+        self._after(self._told)
 
     @property
     def hungry(self) -> bool:
@@ -117,24 +136,29 @@ class TopicListing:
         return self.topic in self.session.topics
 
 
-@dataclass
+@dataclass(eq=False)
 class _Running:
-    """`begun` when the present scout knows of it; `asked` when it was asked for what it has not answered yet;
-    `deaths` counts the scouts that were lost while they worked on it; `stopped` when nobody wants it any more."""
+    """`scout` has begun it; `asked` while that works on a chunk; it is at the mount `at` (its folder's at first).
+    `deaths` counts the scouts that died over it, `shot` those that somebody else killed, `skip` are the mounts below
+    that did not answer; `stopped` when nobody wants it any more."""
 
+    number: int
     listing: Listing
-    begun: bool = False
-    asked: float | None = None
+    scout: Worker | None = None
+    asked: bool = False
+    at: bytes | None = None
     deaths: int = 0
+    shot: int = 0
+    skip: list[bytes] = field(default_factory=list)
     stopped: bool = False
 
 
 class Listings:
-    """All listings. `send` speaks to the listing scout, if there is one; `clock` gives monotonic seconds."""
+    """All listings."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._send: Callable[[Record], None] | None = None
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
+        # The next in turn is the first.
         self._running: dict[int, _Running] = {}
         self._numbers = itertools.count(1)
 
@@ -143,7 +167,8 @@ class Listings:
 
     def start(self, listing: Listing) -> None:
         """List a folder, as soon as there is a scout."""
-        self._running[next(self._numbers)] = _Running(listing)
+        number = next(self._numbers)
+        self._running[number] = _Running(number, listing)
 
     def has_batch(self, batch: str) -> bool:
         open_ = (running.listing for running in self._running.values() if not running.stopped)
@@ -162,72 +187,102 @@ class Listings:
         """A session has ended: its topics, and folders of batches that went with it, are listed no further."""
         self._stop(lambda listing: not listing.wanted)
 
-    def scout_ready(self, send: Callable[[Record], None]) -> None:
-        """There is a scout (again)."""
-        self._send = send
+    # -- work -------------------------------------------------------------------------------------------------
 
-    def scout_lost(self, patience_s: float) -> None:
-        """It is gone. What it was busy with has failed if that took too long, or cost too many scouts; all others
-        begin again with the next one."""
-        self._send = None
-        # It answers in the order it is asked in: the first unanswered is what it worked on.
-        asked = [(running.asked, number) for number, running in self._running.items() if running.asked is not None]
-        for running in self._running.values():
-            running.begun, running.asked = False, None
-        stopped = {number for number, running in self._running.items() if running.stopped}
-        self._running = {number: running for number, running in self._running.items() if number not in stopped}
-        if not asked:
-            return
-        since, number = min(asked, key=lambda one: one[0])
-        if number in stopped:
-            return  # it was busy with what nobody wants any more
-        running = self._running[number]
-        running.deaths += 1
-        if self._clock() - since >= patience_s or running.deaths >= _MAX_DEATHS:
-            del self._running[number]
-            cause = "its file system does not answer; try again later"
-            running.listing.ended("unreadable", about(running.listing.path, cause))
-
-    def feed(self) -> None:
-        """Ask for what can be taken."""
-        if self._send is None:
-            return
-        for number, running in self._running.items():
-            listing = running.listing
-            if running.stopped or running.asked is not None or not listing.hungry:
+    def give(self) -> None:
+        """Let free scouts go on with what can be gone on with."""
+        for running in list(self._running.values()):
+            if running.asked or running.stopped or not running.listing.hungry:
                 continue
-            running.asked = self._clock()
-            if running.begun:
-                self._send(Continue(number))
-            else:
-                running.begun = True
-                self._send(List(number, listing.path, listing.recursive, listing.hidden, listing.entries))
+            if not self._may_go(running):
+                continue
+            scout = running.scout or self._hands.pool.idle(Kind.LISTING)
+            if scout is not None and scout.state is State.READY:
+                self._ask(running, scout)
 
-    def on_record(self, record: Found | Listed) -> None:
-        """What the scout found."""
+    def _may_go(self, running: _Running) -> bool:
+        """Whether the mount that it is at answers; one below its folder that does not is left out."""
+        road = self._hands.mounts.road(self._mount(running))
+        if road is Road.HUNG and self._unanswered(running):
+            road = self._hands.mounts.road(self._mount(running))
+        return road is Road.CLEAR
+
+    def _mount(self, running: _Running) -> bytes:
+        return running.at or self._hands.mounts.of(running.listing.path + b"/.")
+
+    def _ask(self, running: _Running, scout: Worker) -> None:
+        listing = running.listing
+        if running.scout is None:
+            below = self._hands.mounts.below(listing.path)[:_MAX_MOUNTS] if listing.recursive else []
+            order: Record = List(
+                running.number, listing.path, listing.recursive, listing.hidden, listing.entries, below, running.skip
+            )
+        else:
+            order = Continue(running.number)
+        running.scout, running.asked = scout, True
+        self._hands.to_scout(scout, order, running.number, listing.path)
+        self._running[running.number] = self._running.pop(running.number)
+
+    def on_record(self, scout: Worker, record: Found | Listed) -> None:
+        """What a scout found."""
+        self._hands.pool.finished(scout, self._hands.clock())
         running = self._running.get(record.job)
-        if running is None:
-            return
-        running.asked = None
+        if running is None or running.scout is not scout:
+            return  # it was stuck for so long that another has begun it anew
+        running.asked = False
         if running.stopped:
             del self._running[record.job]
         elif isinstance(record, Found):
+            running.at = record.at or running.at
             running.listing.found(record.entries)
         else:
             del self._running[record.job]
             running.listing.ended(record.code, record.message)
 
-    def oldest(self) -> float | None:
-        """When the scout was asked what it has not answered yet, the longest ago."""
-        return min((r.asked for r in self._running.values() if r.asked is not None), default=None)
+    def slow(self, number: int) -> bytes | None:
+        """A scout does not get on with this listing: a path on the mount that it is at."""
+        running = self._running.get(number)
+        return None if running is None else self._mount(running) + b"/."
+
+    def lost(self, scout: Worker, *, outside: bool) -> None:
+        """A scout is gone, perhaps by somebody else's hand (`outside`). What it was busy with has failed if it was
+        stuck, or cost too many scouts; all others that it had begun begin again with another."""
+        for running in [r for r in self._running.values() if r.scout is scout]:
+            busy, running.scout, running.asked = running.asked, None, False
+            if running.stopped:
+                del self._running[running.number]
+            elif busy and scout.killed_for == DEADLINE:
+                self._unanswered(running)
+            elif busy:
+                running.shot += outside
+                running.deaths += not outside
+                if running.deaths >= _MAX_DEATHS or running.shot > MAX_RETRIES:
+                    cause = f"{running.deaths + running.shot} scouts were lost over it; see the daemon's log"
+                    self._end(running, "internal", cause)
+
+    def _end(self, running: _Running, code: str, cause: str) -> None:
+        del self._running[running.number]
+        running.listing.ended(code, about(running.listing.path, cause))
+
+    def _unanswered(self, running: _Running) -> bool:
+        """Its mount does not answer: it has failed, or if that is one below its folder (True), it goes on without."""
+        mount, running.at = running.at, None
+        if mount is not None and mount not in running.skip and mount != running.listing.path:
+            running.skip.append(mount)
+            if running.scout is not None:
+                self._hands.crew.send(running.scout, StopListing(running.number))
+                running.scout = None
+            return True
+        self._end(running, "unreadable", f"{STALLED}; try again later")
+        return False
 
     def _stop(self, which: Callable[[Listing], bool]) -> None:
         for number, running in list(self._running.items()):
             if running.stopped or not which(running.listing):
                 continue
-            if running.asked is None:
+            if not running.asked:
                 del self._running[number]
-            # What the scout is busy with is kept until it answers: it alone is to blame if it never does.
+            # What a scout is busy with is kept until it answers: it alone is to blame if it never does.
             running.stopped = True
-            if self._send is not None and running.begun:
-                self._send(StopListing(number))
+            if running.scout is not None:
+                self._hands.crew.send(running.scout, StopListing(number))

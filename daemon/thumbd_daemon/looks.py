@@ -13,6 +13,7 @@ from .items import Item, Phase
 from .pool import Worker
 from .records import Look
 from .sentences import about
+from .verdicts import DEADLINE, STALLED
 
 #: Bytes of paths in one look, so that it fits a record with room for its other fields.
 _LOOK_BYTES: Final = MAX_RECORD - 8192
@@ -35,23 +36,41 @@ class Looks:
     def give(self, scout: Worker) -> bool:
         """Let a free scout look at those whose turn it is; False when nobody waits."""
         settings = self._hands.settings
-        items = self._hands.jobs.take_looks(settings.look_paths, settings.urgent_look_paths, _LOOK_BYTES)
+        items = self._hands.jobs.take_looks(
+            settings.look_paths, settings.urgent_look_paths, _LOOK_BYTES, self._hands.clock()
+        )
         if not items:
             return False
         number = self._hands.number()
         self._tasks[number] = {item.number: item for item in items}
-        self._hands.to_scout(scout, Look(number, [(i.number, i.path, i.flavor) for i in items]), number)
+        look = Look(number, [(i.number, i.path, i.flavor) for i in items])
+        self._hands.to_scout(scout, look, number, items[0].path)
         return True
+
+    def slow(self, number: int) -> bytes | None:
+        """A scout does not get on: the file that it is at; None when it was not looking. The files behind that one go
+        to other scouts, as far as their mounts answer."""
+        items = self._tasks.get(number)
+        if not items:
+            return None
+        first, *behind = items.values()
+        self._tasks[number] = {first.number: first}
+        for item in behind:
+            if item.phase is Phase.LOOKING:
+                self._hands.jobs.set_aside(item, Phase.LOOK)
+        return first.path
 
     def answer(self, scout: Worker, record: records.Looked) -> None:
         """A scout has looked at some of them."""
         now = self._hands.clock()
-        scout.deadline = now + self._hands.settings.scout_patience_s
+        scout.deadline, scout.heard = now + self._hands.settings.scout_patience_s, now
         items = self._tasks.get(record.job, {})
         for result in record.results:
             item = items.pop(result.task, None)
             if item is not None and item.phase is Phase.LOOKING:
+                self._hands.mounts.answered(item.path)
                 self._judge(item, result, now)
+        scout.file = next(iter(items.values())).path if items else None
         if record.left == 0:
             self._hands.pool.finished(scout, now)
             self._tasks.pop(record.job, None)
@@ -64,17 +83,17 @@ class Looks:
             return False
         now = self._hands.clock()
         left = [item for item in items.values() if item.phase is Phase.LOOKING]
-        if scout.killed_for is not None and left:
-            cause = "its file system does not answer; try again later"
+        if scout.killed_for == DEADLINE and left:
             stuck = left.pop(0)
-            self._hands.jobs.fail(stuck, ItemCode.UNREADABLE, about(stuck.path, cause), now, source=None)
+            message = about(stuck.path, f"{STALLED}; try again later")
+            self._hands.jobs.fail(stuck, ItemCode.UNREADABLE, message, now, source=None)
         for item in left:
             self._hands.jobs.look_again(item, now)
         return True
 
     def _judge(self, item: Item, result: records.Hit | records.Miss | records.NoUse, now: float) -> None:
         if isinstance(result, records.Miss):
-            self._hands.jobs.needs_render(item, result.size, result.mtime_ns)
+            self._hands.jobs.needs_render(item, result.size, result.mtime_ns, now)
             return
         item.size = result.size
         if isinstance(result, records.NoUse):

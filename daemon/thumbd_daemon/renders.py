@@ -1,11 +1,11 @@
-"""Making pictures: a source to a renderer, pixels to the cache, failures remembered; and what a loss in between means.
+"""Making pictures: a source to a renderer, pixels to the cache; and what a loss in between means.
 
 Each task has a number; a renderer is busy with it from the order until its pixels have been published.
 """
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,51 +17,51 @@ from .batches import Outcome
 from .formats import mime_of
 from .hands import Hands
 from .items import Item, Phase
+from .marks import Marks
 from .pool import Kind, Worker
-from .records import Expect, Mark, Open, Publish, Record, Rendered
+from .records import Expect, Open, Publish, Record, Rendered
 from .sentences import about
-from .verdicts import DEADLINE, Verdict, lie_in, of_death, of_kill, of_refusal
+from .verdicts import DEADLINE, SHED, STALLED, Verdict, lie_in, of_death, of_kill, of_refusal
 from .worker_handle import Exit
 
 log = logging.getLogger(__name__)
 
-#: A picture that so many scouts could not publish is given up, a failure that so many could not remember is told.
-_MAX_PUBLISH: Final = 3
+#: A picture that so many scouts could not publish is given up.
+_MAX_PUBLISH: Final = 5
 
 
 @dataclass(eq=False)
 class Making:
-    """A renderer makes an item's picture; `answer` holds its numbers once it has.
+    """A renderer makes an item's picture; `opened` when a scout has sent it the source, `asked_back` when there is no
+    memory for it now, `answer` holds its numbers once it has it.
 
     `publisher` is the scout that is at it now.
     """
 
     item: Item
     renderer: Worker
+    opener: Worker
     patience_s: float
+    allowance: int
+    need: int = 0
+    opened: bool = False
+    asked_back: bool = False
     publisher: Worker | None = None
     answer: Rendered | None = None
     published: int = 0
 
 
-@dataclass(eq=False)
-class Marking:
-    """A failure is being remembered before it is told."""
-
-    item: Item
-    verdict: Verdict
-    tries: int = 0
-
-
 class Renders:
     """Pictures being made. `kill(worker, why)` ends a child and says so to whoever it worked for."""
 
-    def __init__(self, hands: Hands, kill: Callable[[Worker, str], None]) -> None:
+    def __init__(self, hands: Hands, marks: Marks, kill: Callable[[Worker, str], None]) -> None:
         self._hands = hands
+        self._marks = marks
         self._kill = kill
-        self._tasks: dict[int, Making | Marking] = {}
+        self._tasks: dict[int, Making] = {}
         self._publishing: deque[int] = deque()
-        self._marking: deque[int] = deque()
+        #: Why the cache could not be written lately; None when it could.
+        self.cache_trouble: str | None = None
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -72,26 +72,12 @@ class Renders:
 
     # -- giving -----------------------------------------------------------------------------------------------
 
-    def give_last_step(self, scout: Worker) -> bool:
-        """Let a free scout publish pixels that are made, or remember a failure; False when none waits."""
-        return self._give_publish(scout) or self._give_mark(scout)
-
-    def give_first_step(self, scout: Worker) -> bool:
-        """Let a free scout open the next source for a free renderer; False when there is none of either."""
-        renderer = self._hands.pool.idle(Kind.RENDERER)
-        if renderer is None or self._hands.pool.busy(Kind.RENDERER) >= self._hands.settings.renderers:
-            return False
-        item = self._hands.jobs.take_render()
-        if item is None:
-            return False
-        self._give_render(scout, renderer, item)
-        return True
-
-    def _give_publish(self, scout: Worker) -> bool:
+    def give_publish(self, scout: Worker) -> bool:
+        """Let a free scout publish pixels that are made; False when none wait."""
         while self._publishing:
             number = self._publishing.popleft()
             task = self._tasks.get(number)
-            if not isinstance(task, Making) or task.answer is None:
+            if task is None or task.answer is None:
                 continue
             task.published += 1
             task.publisher = scout
@@ -110,52 +96,83 @@ class Renders:
                 answer.original_height,
                 mime_of(answer.format),
             )
-            self._hands.to_scout(scout, record, number)
+            self._hands.to_scout(scout, record, number, item.path)
             return True
         return False
 
-    def _give_mark(self, scout: Worker) -> bool:
-        while self._marking:
-            number = self._marking.popleft()
-            task = self._tasks.get(number)
-            if isinstance(task, Marking):
-                item, verdict = task.item, task.verdict
-                task.tries += 1
-                self._hands.to_scout(
-                    scout, Mark(number, item.path, item.size, item.mtime_ns, verdict.code, verdict.cause), number
-                )
-                return True
-        return False
+    def give_first_step(self, scout: Worker) -> bool:
+        """Let a free scout open the next source for a free renderer; False when there is none of either."""
+        renderer = self._hands.pool.idle(Kind.RENDERER)
+        if renderer is None or self._hands.pool.busy(Kind.RENDERER) >= self._hands.sizer.limit:
+            return False
+        turn = self._hands.jobs.take_render(self._hands.clock())
+        if turn is None:
+            return False
+        self._give_render(scout, renderer, *turn)
+        return True
 
-    def _give_render(self, scout: Worker, renderer: Worker, item: Item) -> None:
+    def decoding(self) -> Iterator[Making]:
+        """The pictures that renderers are at just now."""
+        return (task for task in self._tasks.values() if task.opened and not task.answer)
+
+    def least_urgent(self) -> Worker | None:
+        """The renderer at the picture that can wait most, of at least two."""
+        tasks = list(self.decoding())
+        return max(tasks, key=lambda task: (task.item.rank, task.item.number)).renderer if len(tasks) > 1 else None
+
+    def _give_render(self, scout: Worker, renderer: Worker, item: Item, need: int) -> None:
         number, now = self._hands.number(), self._hands.clock()
         settings = self._hands.settings
         patience = min(settings.task_base_s + settings.task_per_megabyte_s * item.size / 1e6, settings.task_most_s)
-        self._tasks[number] = Making(item, renderer, patience)
-        self._hands.pool.give(renderer, number, now + patience, now)
+        allowance = self._hands.budget.begin(number, need)
+        self._tasks[number] = Making(item, renderer, scout, patience, allowance)
+        self._hands.pool.give(renderer, number, now + patience, now, item.path)
         # The renderer hears the number before the scout does: it takes no other source.
-        self._hands.crew.send(renderer, Expect(number))
+        self._hands.crew.send(renderer, Expect(number, allowance))
         edge = FLAVOR_EDGE[item.flavor]
-        self._hands.to_scout(scout, Open(number, item.path, item.size, item.mtime_ns, renderer.serial, edge), number)
+        order = Open(number, item.path, item.size, item.mtime_ns, renderer.serial, edge)
+        self._hands.to_scout(scout, order, number, item.path)
 
     # -- answers ----------------------------------------------------------------------------------------------
 
     def rendered(self, renderer: Worker, number: int, record: Record) -> None:
         """A renderer has answered."""
         task = self._tasks.get(number)
-        if isinstance(task, Making) and isinstance(record, Rendered | records.NotRendered):
-            self._made(renderer, number, task, record)
+        if task is None:
+            return
+        renderer.heard = self._hands.clock()
+        match record:
+            case records.Header():
+                self._header(renderer, number, task, record)
+            case records.GivenBack() if not task.asked_back:
+                self._kill(renderer, "it gave a picture back that nobody had asked for")
+            case records.GivenBack():
+                self._end_task(number)
+                self._hands.pool.finished(renderer, renderer.heard)
+                self._hands.jobs.render_later(task.item, task.need)
+            case Rendered() | records.NotRendered():
+                self._made(renderer, number, task, record)
+
+    def _header(self, renderer: Worker, number: int, task: Making, header: records.Header) -> None:
+        """The picture's size is known: how long it may take, and whether there is memory for it now."""
+        if task.need or task.answer is not None:
+            self._kill(renderer, "it told of two headers")
+            return
+        settings = self._hands.settings
+        task.opened, task.need = True, header.need
+        allowed = settings.task_per_megapixel_s * header.width * header.height / 1e6
+        task.patience_s = min(task.patience_s + allowed, settings.task_most_s)
+        renderer.deadline = renderer.since + task.patience_s
+        go = self._hands.budget.ask(number, header.need, task.item.rank)
+        if header.need > task.allowance:
+            task.asked_back = not go
+            self._hands.crew.send(renderer, records.Go(number) if go else records.GiveBack(number))
 
     def scouted(self, number: int, record: Record) -> None:
         """A scout (free again) has done its part, or could not."""
         task = self._tasks.get(number)
-        if isinstance(task, Making):
+        if task is not None:
             self._scouted(number, task, record)
-        elif isinstance(task, Marking) and isinstance(record, records.Marked):
-            if record.message:
-                log.warning("%s", record.message)
-            del self._tasks[number]
-            self._fail(task.item, task.verdict)
 
     def _made(self, renderer: Worker, number: int, task: Making, record: Rendered | records.NotRendered) -> None:
         """A renderer has answered: publish the pixels, or remember the failure."""
@@ -169,27 +186,27 @@ class Renders:
                 return
             task.answer = record
             task.item.step(Phase.PUBLISHING)
+            self._hands.budget.end(number)
             renderer.deadline = None
             self._publishing.append(number)
             return
         self._hands.pool.finished(renderer, self._hands.clock())
         verdict = of_refusal(record)
-        del self._tasks[number]
+        self._end_task(number)
         if verdict.code not in PERMANENT_FAILURES:
             self._fail(task.item, verdict)
             return
-        task.item.step(Phase.PUBLISHING)
-        number = self._hands.number()
-        self._tasks[number] = Marking(task.item, verdict)
-        self._marking.append(number)
+        self._marks.begin(task.item, verdict)
 
     def _scouted(self, number: int, task: Making, record: Record) -> None:
         """A scout has opened the source, or published the pixels, or could not."""
         now, item = self._hands.clock(), task.item
-        if isinstance(record, records.OpenFailed) and task.answer is not None:
+        if isinstance(record, records.Opened):
+            task.opened = True
+        elif isinstance(record, records.OpenFailed) and task.answer is not None:
             self._kill(task.renderer, "it answered before it had its source")
         elif isinstance(record, records.OpenFailed):
-            del self._tasks[number]
+            self._end_task(number)
             self._hands.pool.finished(task.renderer, now)
             if record.code == ItemCode.STALE:
                 self._hands.jobs.changed(item, now)
@@ -198,8 +215,9 @@ class Renders:
             else:
                 self._fail_in_words(item, record.code, record.message)
         elif isinstance(record, records.Published) and task.answer is not None:
-            del self._tasks[number]
+            self._end_task(number)
             self._hands.pool.finished(task.renderer, now)
+            self.cache_trouble = record.message if record.refused else None
             outcome = Outcome(
                 State.READY,
                 thumbnail=None if record.volatile else record.path,
@@ -212,7 +230,8 @@ class Renders:
             )
             self._hands.jobs.finish(item, outcome, now)
         elif isinstance(record, records.PublishFailed):
-            del self._tasks[number]
+            self._end_task(number)
+            self.cache_trouble = record.message
             self._hands.pool.finished(task.renderer, now)
             self._fail_in_words(item, record.code, record.message)
 
@@ -227,35 +246,44 @@ class Renders:
 
     # -- losses -----------------------------------------------------------------------------------------------
 
+    def publishes(self, scout: Worker, number: int) -> bool:
+        """Whether a scout writes to the cache for this task."""
+        task = self._tasks.get(number)
+        return task is not None and scout is task.publisher
+
+    def slow(self, scout: Worker, number: int) -> bytes | None:
+        """A scout does not get on: the file whose mount that is; None when it is about the cache. A renderer waits for
+        no source: its task is over, and the item goes where its mount lets it."""
+        task = self._tasks.get(number)
+        if task is None or scout is not task.opener or task.opened:
+            return None
+        self._give_up(number, task)
+        self._hands.jobs.set_aside(task.item, Phase.RENDER)
+        return task.item.path
+
     def lost(self, worker: Worker, number: int, end: Exit | None) -> None:
         """A child is gone (`end` None: killed by us) with what it did for task `number`."""
         task = self._tasks.get(number)
-        if isinstance(task, Marking):
-            self._lost_mark(number, task)
-        elif isinstance(task, Making) and worker is task.renderer:
-            del self._tasks[number]
+        if task is None:
+            return
+        if worker is task.renderer:
+            self._end_task(number)
             self._lost_render(worker, task, end)
-        elif isinstance(task, Making):
+        else:
             self._lost_scout(worker, number, task)
 
-    def _lost_mark(self, number: int, task: Marking) -> None:
-        """To remember a failure is good, to tell it is a duty."""
-        if task.tries < _MAX_PUBLISH:
-            self._marking.append(number)
-            return
-        del self._tasks[number]
-        self._fail(task.item, task.verdict)
-
     def _lost_render(self, renderer: Worker, task: Making, end: Exit | None) -> None:
+        if renderer.killed_for == SHED:
+            self._hands.jobs.render_later(task.item, task.need or None)
+            return
         # Pixels that were made but not yet published went with it, and it counts all the same: a decoder may have
         # broken the renderer's memory in a way that shows only now.
         if end is None:
-            verdict = of_kill(renderer.killed_for or DEADLINE, task.patience_s)
+            limit = self._hands.settings.renderer_memory
+            verdict = of_kill(renderer.killed_for or DEADLINE, task.patience_s, limit)
         else:
             verdict = of_death(end.code, end.signal, end.last_words)
-        again = self._hands.jobs.died(
-            task.item, verdict.code, verdict.cause, self._hands.clock(), outside=verdict.outside
-        )
+        again = self._hands.jobs.died(task.item, verdict, self._hands.clock())
         then = "tried once more" if again else "given up"
         log.warning("%s; %s", about(task.item.path, verdict.cause), then)
 
@@ -269,17 +297,20 @@ class Renders:
             cause = f"{task.published} scouts died over its thumbnail; see the log"
             self._fail_in_words(task.item, ItemCode.INTERNAL, about(task.item.path, cause))
             return
-        if task.answer is not None:
-            return  # the source had reached its renderer, and the picture waits for another scout
+        if task.opened:
+            return  # the source had reached its renderer, or the picture waits for another scout
         self._give_up(number, task)
-        if scout.killed_for is not None:
-            cause = "its file system does not answer; try again later"
-            self._fail_in_words(task.item, ItemCode.UNREADABLE, about(task.item.path, cause))
+        if scout.killed_for == DEADLINE:
+            self._fail_in_words(task.item, ItemCode.UNREADABLE, about(task.item.path, f"{STALLED}; try again later"))
         else:
             # Whether the source reached the renderer is not known; a new number makes it drop it if it did.
             self._hands.jobs.render_again(task.item, self._hands.clock())
 
     def _give_up(self, number: int, task: Making) -> None:
-        del self._tasks[number]
+        self._end_task(number)
         if task.renderer.live:
             self._hands.pool.finished(task.renderer, self._hands.clock())
+
+    def _end_task(self, number: int) -> None:
+        del self._tasks[number]
+        self._hands.budget.end(number)

@@ -26,7 +26,18 @@ from thumbd_protocol.limits import (
     PROTOCOL,
 )
 from thumbd_protocol.replies import Error, Pong, ServerInfo, Welcome
-from thumbd_protocol.requests import Batches, Bye, Credit, Hello, Message, Ping, Request, Status
+from thumbd_protocol.requests import (
+    Batches,
+    Bye,
+    Credit,
+    HealthRequest,
+    Hello,
+    Message,
+    Ping,
+    Request,
+    StatsRequest,
+    Status,
+)
 
 from . import __version__
 from .outbox import Outbox
@@ -45,6 +56,10 @@ _LIMITS: Final = {
 
 #: Answers that may wait for a client to read them; they cost no credit, so there must be an end.
 _MAX_UNREAD: Final = 10_000
+
+
+#: To ask how things stand has no effect that must happen once only, and the answer may be another each time.
+_QUESTIONS: Final = (Status, Batches, StatsRequest, HealthRequest)
 
 
 class Answering(Protocol):
@@ -166,8 +181,7 @@ class Server:
                 return refusal(error, message.id)
             answer = refusal(error, message.id)
         may_differ = isinstance(answer, Error) and answer.retryable
-        # To ask how things stand has no effect that must happen once only.
-        if not may_differ and not isinstance(message, Status | Batches):
+        if not may_differ and not isinstance(message, _QUESTIONS):
             session.remember(message.id, answer, now)
         return answer
 
@@ -237,6 +251,11 @@ class Server:
             elif (due := session.outbox.due(now)) is not None:
                 times.append(due)
         return min(times, default=None)
+
+    def shift(self, gap: float) -> None:
+        """For so many seconds we could hear nobody: no session was silent."""
+        for session in self.sessions.values():
+            session.heard += gap
 
     @property
     def quiet(self) -> bool:

@@ -1,7 +1,7 @@
 """The loop: where the pure decisions meet sockets, children and the clock.
 
-Whatever happens (a message, a child's answer, a death, a deadline) ends in one `_turn`: children that are missing are
-started, free ones get work, news goes to the sessions' outboxes, outboxes are sent, and the next deadline is set.
+Whatever happens (a message, a child's answer, a death, a deadline) ends in one `_turn`: children are looked after and
+get work, news goes to the sessions' outboxes, outboxes are sent, and the next deadline is set.
 """
 
 import asyncio
@@ -11,31 +11,33 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from thumbd_protocol.errors import ItemCode, ProtocolError, RequestCode
+from thumbd_protocol.errors import ProtocolError, RequestCode
 from thumbd_protocol.items import Progress
 from thumbd_protocol.replies import Ok
 from thumbd_protocol.requests import Message, Shutdown
 
-from .cache import places
-from .crew import Crew
-from .desk import Desk
-from .items import Phase
-from .jobs import Jobs
-from .listings import Listings
+from .desk import SYSTEM
+from .ending import Ending
+from .house import House
 from .news import Ended, Moved, Told
 from .notify import notify
-from .pool import Kind, Pool
-from .sentences import about
 from .server import Answering, Server
 from .sessions import Session
 from .settings import Settings
-from .shutdown import Ladder, Rung
-from .wishes import Wishes
-from .work import Work
+from .shutdown import Rung
 
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: What changes in the daemon's health is told so soon, in seconds.
+_HEALTH_S = 0.1
+#: A turn that comes so much too late means that the daemon stood still; then it listens for so long first, in seconds.
+_GAP_S = 1.0
+_LISTEN_S = 0.1
+
+
+#: What the last line of a good end says.
+NOTHING_LEFT = "no child, no socket, no descriptor is left"
 
 
 class Service:
@@ -45,47 +47,53 @@ class Service:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
-        self._ladder = Ladder()
-        self._ended = asyncio.Event()
-        self._wishes = Wishes(settings.queue_capacity, settings.queue_reserve)
-        self._jobs = Jobs(self._wishes)
-        self._listings = Listings(self._clock)
-        self._pool = Pool({Kind.QUICK: settings.scouts, Kind.LISTING: 1, Kind.RENDERER: settings.renderers + 1})
-        volatile = settings.socket.with_name("volatile")
-        self._crew = Crew(self._pool, places(volatile), settings.slot_bytes, self._clock)
-        self._work = Work(settings, self._pool, self._crew, self._jobs, self._listings, self._clock)
-        self._crew.foreman = self._work
-        self._crew.changed = self._soon
-        self._desk = Desk(self._wishes, self._jobs, self._listings, self._clock, lambda: self._ladder.ending)
+        # Before the socket is there for others to see: from then on the end goes by the ladder.
+        for number in _SIGNALS:
+            self._loop.add_signal_handler(number, self._on_signal, number)
+        self._descriptors = open_descriptors()
         self._server = bind(settings.socket, self, self._soon)
+        self._house = House(settings, self._server, self._clock, self._soon, lambda: self._ending.ending)
+        self._ending = Ending(self._house, self._server, self._clock)
         self._idle_since: float | None = self._clock()
         self._turn_set = False
+        self._health_due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve until told to end; returns when the end is verified."""
-        for number in _SIGNALS:
-            self._loop.add_signal_handler(number, self._on_signal, number)
         log.info(
-            "thumbd (pid %d) listens at %s, %d renderers", os.getpid(), self._settings.socket, self._settings.renderers
+            "thumbd (pid %d) listens at %s, up to %d renderers",
+            os.getpid(),
+            self._settings.socket,
+            self._settings.most_renderers,
         )
         notify("READY=1")
         self._soon()
-        await self._ended.wait()
+        await self._ending.ended.wait()
         for number in _SIGNALS:
             self._loop.remove_signal_handler(number)
         self._server.close()
         self._settings.socket.unlink(missing_ok=True)
-        left = self._crew.children
-        log.info("ended: %s", f"{left} children linger" if left else "no child, no socket is left")
+        self._house.close()
+        left = self._what_is_left()
+        log.log(logging.INFO if left == NOTHING_LEFT else logging.WARNING, "ended: %s", left)
+
+    def _what_is_left(self) -> str:
+        """The end's result, checked, in one line."""
+        children = self._house.crew.children
+        descriptors = open_descriptors() - self._descriptors
+        left = [f"{children} children that hang in a file system"] if children else []
+        left += [f"the socket {self._settings.socket}"] if self._settings.socket.exists() else []
+        left += [f"{descriptors} descriptors"] if descriptors > 0 else []
+        return f"left behind: {', '.join(left)}" if left else NOTHING_LEFT
 
     # -- the desk's door, with the one request that is the service's own ------------------------------------------
 
     def closed(self, session: Session) -> None:
-        self._desk.closed(session)
+        self._house.desk.closed(session)
 
     def progress(self, batch: str) -> Progress | None:
-        return self._desk.progress(batch)
+        return self._house.desk.progress(batch)
 
     def handle(self, session: Session, message: Message, now: float) -> Message | None:
         """Answer a request. Raises ProtocolError."""
@@ -94,8 +102,10 @@ class Service:
             self._loop.call_soon(self._begin_end, message.mode == "drain")
             return Ok(reply_to=message.id)
         try:
-            return self._desk.handle(session, message, now)
-        except (KeyError, ValueError, AssertionError, RuntimeError) as error:
+            return self._house.desk.handle(session, message, now)
+        except ProtocolError:
+            raise
+        except Exception as error:
             # A fault of ours must cost one request, not every session; the log has the whole story.
             log.exception("a request could not be answered: %r", type(message).__name__)
             raise ProtocolError(RequestCode.INTERNAL, f"the daemon failed over this request: {error!r}") from error
@@ -110,35 +120,38 @@ class Service:
 
     def _turn(self) -> None:
         self._turn_set = False
-        if self._ended.is_set():
+        if self._ending.ended.is_set():
             return
+        due = None if self._timer is None else self._timer.when()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if due is not None and self._clock() - due > _GAP_S:
+            self._catch_up(self._clock() - due)
+            return
         try:
-            self._give_work()
+            if self._ending.rung < Rung.ASKING and self._house.turn(only_finish=self._ending.ending):
+                self._soon()
             self._tell_news()
             self._server.flush(self._clock())
-            if self._ladder.ending:
-                idle, told = not self._work.under_way, self._server.quiet and not self._wishes.news
-                self._climb(self._ladder.step(self._clock(), idle=idle, told=told, children=self._crew.children))
+            self._ending.step()
             self._check_idle()
         finally:
             # Whatever went wrong in this turn (asyncio logs it), there is a next one.
             self._set_timer()
 
-    def _give_work(self) -> None:
-        if self._ladder.rung >= Rung.ASKING:
-            return
-        if self._ladder.ending:
-            self._end_waiting()  # what came back because its child died meanwhile
-        self._work.check_time()
-        self._crew.fill()
-        self._work.give(only_finish=self._ladder.ending)
+    def _catch_up(self, gap: float) -> None:
+        """We were not there (stopped, or starved of the processor): what has come meanwhile is read before anybody is
+        found late or silent."""
+        log.warning("the daemon itself stood still for %.1f s; nobody else is to blame for that time", gap)
+        self._house.shift(gap)
+        self._server.shift(gap)
+        self._server.receive()
+        self._timer = self._loop.call_later(_LISTEN_S, self._soon)
 
     def _tell_news(self) -> None:
-        now = self._clock()
-        news, self._wishes.news = self._wishes.news, []
+        now, wishes = self._clock(), self._house.wishes
+        news, wishes.news = wishes.news, []
         for one in news:
             session = self._server.sessions.get(one.session)
             if session is None:
@@ -153,13 +166,25 @@ class Service:
                         "batch %s: %d ready, %d failed, %d cancelled", end.batch, end.ready, end.failed, end.cancelled
                     )
                     session.outbox.done(end, now)
+        self._tell_notices(now)
+
+    def _tell_notices(self, now: float) -> None:
+        """What has changed in the daemon's health: looked at ten times a second, it is nobody's hurry."""
+        self._health_due = self._health_due or now + _HEALTH_S
+        if now < self._health_due:
+            return
+        self._health_due = None
+        for kind, text in self._house.reports.notices():
+            log.log(logging.INFO if kind == "recovered" else logging.WARNING, "%s: %s", kind, text)
+            for session in self._server.sessions.values():
+                if SYSTEM in session.topics:
+                    session.outbox.notice(kind, text)
 
     def _set_timer(self) -> None:
         now = self._clock()
-        times = [self._server.due(now), self._ladder.deadline, self._idle_until()]
-        if self._ladder.rung < Rung.ASKING:
-            oldest = self._listings.oldest()
-            times += [self._pool.next_deadline(now), oldest and oldest + self._settings.scout_patience_s]
+        times = [self._server.due(now), self._ending.deadline, self._idle_until(), self._health_due]
+        if self._ending.rung < Rung.ASKING:
+            times.append(self._house.next_deadline(now))
         known = [at for at in times if at is not None]
         if known and not self._turn_set:
             self._timer = self._loop.call_at(max(min(known), now + 0.001), self._soon)
@@ -173,69 +198,31 @@ class Service:
 
     def _check_idle(self) -> None:
         """A daemon that a client started leaves when nobody has needed it for a while."""
-        busy = bool(self._server.sessions) or any(b.ended is None for b in self._wishes.batches.values())
+        busy = bool(self._server.sessions) or any(b.ended is None for b in self._house.wishes.batches.values())
         if busy:
             self._idle_since = None
         elif self._idle_since is None:
             self._idle_since = self._clock()
         until = self._idle_until()
-        if until is not None and self._clock() >= until and not self._ladder.ending:
+        if until is not None and self._clock() >= until and not self._ending.ending:
             log.info("nobody has needed me for %.0f s", self._settings.idle_exit_s)
             self._begin_end(drain=True)
 
     def _on_signal(self, number: signal.Signals) -> None:
-        if self._ladder.ending:
+        if self._ending.ending:
             log.info("%s again: skipping ahead", number.name)
-            self._climb(self._ladder.skip(self._clock()))
         else:
             log.info("%s: ending", number.name)
-            self._begin_end(drain=True)
-        self._soon()
+        self._begin_end(drain=True)
 
     def _begin_end(self, drain: bool) -> None:
-        self._climb(self._ladder.begin(self._clock(), drain=drain))
+        self._ending.begin(drain=drain)
         self._soon()
 
-    def _climb(self, rungs: list[Rung]) -> None:
-        for rung in rungs:
-            log.debug("shutdown: %s", rung.name)
-            match rung:
-                case Rung.REFUSING:
-                    notify("STOPPING=1")
-                    self._refuse()
-                case Rung.ASKING:
-                    self._work.abandon()
-                    self._end_items(set(Phase), "the daemon was shut down before it was done; ask again")
-                    self._crew.close_sockets()
-                case Rung.TERMINATING:
-                    self._crew.signal_all(signal.SIGTERM)
-                case Rung.KILLING:
-                    self._crew.signal_all(signal.SIGKILL)
-                case Rung.VERIFIED:
-                    self._ended.set()
-                case _:
-                    pass
 
-    def _refuse(self) -> None:
-        """Tell everybody, and give what has not been begun its final state."""
-        now = self._clock()
-        for session in self._server.sessions.values():
-            session.outbox.notice("draining", "the daemon is shutting down")
-        for ident in list(self._wishes.batches):
-            self._listings.stop_batch(ident)
-            self._wishes.listed(ident, ItemCode.SHUTDOWN, "the daemon was shut down while it listed the folder", now)
-        self._end_waiting()
-
-    def _end_waiting(self) -> None:
-        """What waits for a child will not get one any more."""
-        waiting = {Phase.LOOK, Phase.LOOKING, Phase.RENDER}
-        self._end_items(waiting, "the daemon was shut down before its turn came; ask again")
-
-    def _end_items(self, phases: set[Phase], cause: str) -> None:
-        now = self._clock()
-        for item in list(self._wishes.items.values()):
-            if item.phase in phases:
-                self._jobs.fail(item, ItemCode.SHUTDOWN, about(item.path, cause), now, source=None)
+def open_descriptors() -> int:
+    """How many descriptors this process holds (the one that lists them counted in, each time)."""
+    return len(os.listdir("/proc/self/fd"))
 
 
 def bind(socket_file: Path, desk: Answering, changed: Callable[[], None]) -> Server:

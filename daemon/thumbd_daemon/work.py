@@ -1,111 +1,143 @@
-"""Work for the children: who is free gets the next thing to do, what is answered finds its task, who is late is killed.
+"""Work for the children: who is free gets the next thing to do, what is answered finds its task, who fails is killed.
 
-A quick scout and a renderer have one task at a time, and each task has a number: an answer with one that its child does
-not work on is late and is dropped. What a task is about is the business of ``looks``, ``renders`` and ``listings``.
+A child has one task at a time, and each task has a number: an answer with one that its child does not work on is late
+and is dropped. What a task is about is the business of ``looks``, ``renders`` and ``listings``; the watching scout has
+no task: what it tells is for ``watches``. Who is late, silent or too big is found by ``care``.
 """
 
 import logging
-from collections.abc import Callable
 
 from . import records
-from .crew import Crew
 from .hands import Hands
-from .jobs import Jobs
 from .listings import Listings
 from .looks import Looks
-from .pool import Kind, Pool, Worker
+from .marks import Marks
+from .pool import Kind, State, Worker
 from .records import Record
 from .renders import Renders
-from .settings import Settings
-from .verdicts import DEADLINE
+from .sentences import shown
+from .verdicts import SHED, STOPPED, Blame, of_death
+from .watches import Watches
 from .worker_handle import Exit
 
 log = logging.getLogger(__name__)
 
+#: Late answers come one by one; a child that says more than so many of them is broken.
+_MAX_UNASKED = 20
+
 
 class Work:
-    """The foreman: gives work and takes answers. `clock` gives monotonic seconds."""
+    """The foreman: gives work and takes answers."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        pool: Pool,
-        crew: Crew,
-        jobs: Jobs,
-        listings: Listings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._settings = settings
-        self._pool = pool
-        self._crew = crew
-        self._listings = listings
-        self._clock = clock
-        hands = Hands(settings, pool, crew, jobs, clock)
-        self._looks = Looks(hands)
-        self._renders = Renders(hands, self._kill)
+    def __init__(self, hands: Hands, listings: Listings) -> None:
+        self._hands = hands
+        self.listings = listings
+        self.watches = Watches(hands)
+        self.looks = Looks(hands)
+        self.marks = Marks(hands)
+        self.renders = Renders(hands, self.marks, self.kill)
 
     @property
     def under_way(self) -> int:
         """Tasks that a child works on, or whose last step waits for a scout."""
-        return len(self._looks) + len(self._renders)
+        return len(self.looks) + len(self.renders) + len(self.marks)
 
     def give(self, *, only_finish: bool = False) -> None:
         """Give every free child something to do; with `only_finish` nothing new is begun."""
-        self._listings.feed()
-        while (scout := self._pool.idle(Kind.QUICK)) is not None:
-            if self._renders.give_last_step(scout):
+        if not only_finish:
+            self.listings.give()
+            self.watches.give()
+        while (scout := self._hands.pool.idle(Kind.QUICK)) is not None:
+            if self.renders.give_publish(scout) or self.marks.give(scout):
                 continue
-            if only_finish or not (self._renders.give_first_step(scout) or self._looks.give(scout)):
+            if only_finish or not (self.renders.give_first_step(scout) or self.looks.give(scout)):
                 return
 
     def abandon(self) -> None:
         """The end has come: what children still say or suffer concerns nobody any more."""
-        self._looks.abandon()
-        self._renders.abandon()
-
-    def check_time(self) -> None:
-        """Kill who is past its deadline."""
-        now = self._clock()
-        for worker in self._pool.overdue(now):
-            self._kill(worker, "not ready in time" if worker.task is None else DEADLINE)
-        oldest = self._listings.oldest()
-        if oldest is not None and now - oldest >= self._settings.scout_patience_s:
-            for worker in [w for w in self._pool.workers.values() if w.kind is Kind.LISTING and w.live]:
-                self._kill(worker, DEADLINE)
-
-    def ready(self, worker: Worker) -> None:
-        """A child is set up."""
-        if worker.kind is Kind.LISTING:
-            self._listings.scout_ready(lambda record: self._crew.send(worker, record))
+        self.looks.abandon()
+        self.renders.abandon()
+        self.marks.abandon()
 
     def answer(self, worker: Worker, record: Record) -> None:
         """A child said something."""
-        if isinstance(record, records.Found | records.Listed):
-            self._listings.on_record(record)
+        if worker.kind is Kind.WATCHING:
+            self.watches.on_record(worker, record)
             return
         number = getattr(record, "job", None)
         if worker.task is None or number != worker.task:
-            log.warning("%s %d answered %r, which nobody asked: dropped", worker.kind, worker.serial, record)
-        elif worker.kind is Kind.RENDERER:
-            self._renders.rendered(worker, number, record)
+            self._unasked(worker, record)
+            return
+        self.moves(worker)
+        if worker.kind is Kind.RENDERER:
+            self.renders.rendered(worker, number, record)
+        elif isinstance(record, records.Found | records.Listed):
+            self.listings.on_record(worker, record)
         elif isinstance(record, records.Looked):
-            self._looks.answer(worker, record)
+            self.looks.answer(worker, record)
         else:
-            self._pool.finished(worker, self._clock())
-            self._renders.scouted(number, record)
+            self._hands.pool.finished(worker, self._hands.clock())
+            if isinstance(record, records.Marked) and self.marks.has(number):
+                self.marks.marked(record)
+            else:
+                self.renders.scouted(number, record)
+
+    def _unasked(self, worker: Worker, record: Record) -> None:
+        """An answer with a number that nobody waits for: late, if there are few of them."""
+        worker.unasked += 1
+        if worker.unasked > _MAX_UNASKED:
+            self.faulty(worker, "it says again and again what nobody has asked")
+        else:
+            name = type(record).__name__
+            log.warning("%s %d said %s, which nobody has asked: dropped", worker.kind, worker.serial, name)
+
+    def moves(self, worker: Worker) -> None:
+        """A child that was stuck gets on again, and with it whoever waits for the same mount."""
+        if worker.stuck is not None:
+            worker.stuck = None
+            self._hands.jobs.freed(self._hands.mounts.back(worker.serial, answered=True))
+
+    def slow(self, worker: Worker) -> bytes | None:
+        """A scout does not get on: a path on the mount that it is stuck on, None when that is nobody's mount."""
+        if worker.task is None:
+            return None
+        if worker.kind is Kind.LISTING:
+            return self.listings.slow(worker.task)
+        return self.looks.slow(worker.task) or self.renders.slow(worker, worker.task)
+
+    def publishes(self, scout: Worker) -> bool:
+        """Whether a scout works on the cache, not on a user's file."""
+        return scout.task is not None and (self.marks.has(scout.task) or self.renders.publishes(scout, scout.task))
+
+    def kill(self, worker: Worker, why: str) -> None:
+        """End a child and give up what it worked on: its process may linger in a file system that hangs."""
+        log_kill = log.info if why == SHED else log.warning
+        what = f" over {shown(worker.file)}" if worker.file is not None else ""
+        log_kill("killing %s %d (pid %d)%s: %s", worker.kind, worker.serial, worker.pid, what, why)
+        self._hands.crew.kill(worker, why)
+        self._lose(worker, None)
+
+    def faulty(self, worker: Worker, why: str) -> None:
+        """A child can't be worked with."""
+        if worker.state in (State.STARTING, State.READY, State.BUSY):
+            self.kill(worker, why)
 
     def lost(self, worker: Worker, end: Exit) -> None:
         """A child is gone, with what it worked on."""
-        # Whom we killed was given up at once: its process may linger in a file system that hangs.
+        self._hands.jobs.freed(self._hands.mounts.back(worker.serial, answered=False))
+        # Whom we killed was given up at once.
         if worker.killed_for is None:
             self._lose(worker, end)
 
-    def _kill(self, worker: Worker, why: str) -> None:
-        self._crew.kill(worker, why)
-        self._lose(worker, None)
-
     def _lose(self, worker: Worker, end: Exit | None) -> None:
         if worker.kind is Kind.LISTING:
-            self._listings.scout_lost(self._settings.scout_patience_s)
-        elif worker.task is not None and not self._looks.lost(worker, worker.task):
-            self._renders.lost(worker, worker.task, end)
+            outside = worker.killed_for == STOPPED
+            if end is not None:
+                outside = of_death(end.code, end.signal, "").blame is Blame.OUTSIDE
+            self.listings.lost(worker, outside=outside)
+        elif worker.kind is Kind.WATCHING:
+            self.watches.lost(worker)
+        elif worker.task is not None and self.marks.has(worker.task):
+            self.marks.lost(worker.task)
+        elif worker.task is not None and not self.looks.lost(worker, worker.task):
+            self.renders.lost(worker, worker.task, end)

@@ -9,15 +9,29 @@ import msgspec
 import zmq
 
 from thumbd_daemon.desk import Desk
-from thumbd_daemon.jobs import Jobs
-from thumbd_daemon.listings import Listings
+from thumbd_daemon.pool import Kind
+from thumbd_daemon.reports import Reports
 from thumbd_daemon.server import Server
-from thumbd_daemon.wishes import Wishes
+from thumbd_daemon.sessions import Session
+from thumbd_daemon.verdicts import Cause, Death
 from thumbd_protocol.codec import decode_reply, encode
 from thumbd_protocol.errors import RequestCode
 from thumbd_protocol.items import Flavor, Folder, Item, Priority
-from thumbd_protocol.replies import Accepted, Error, Ok, Pong, Welcome
-from thumbd_protocol.requests import ClientInfo, Hello, Message, Ping, Submit, Subscribe
+from thumbd_protocol.replies import Accepted, Error, Health, Ok, Pong, Stats, Welcome
+from thumbd_protocol.requests import (
+    ClientInfo,
+    HealthRequest,
+    Hello,
+    Message,
+    Ping,
+    Pool,
+    Quarantine,
+    StatsRequest,
+    Submit,
+    Subscribe,
+)
+
+from .workshop import Workshop
 
 T = TypeVar("T")
 
@@ -49,13 +63,21 @@ class Line:
 
     def __init__(self, folder: Path, capacity: int) -> None:
         self.loop = asyncio.get_running_loop()
-        self.wishes = Wishes(capacity, 0)
-        self.listings = Listings(self.loop.time)
-        desk = Desk(self.wishes, Jobs(self.wishes), self.listings, self.loop.time, lambda: False)
+        self.shop = Workshop(capacity=capacity, reserve=0)
+        self.wishes, self.listings = self.shop.wishes, self.shop.listings
+        self.journal: str | None = None
+        shop = self.shop
+        reports = Reports(
+            shop.hands, shop.work, shop.care, shop.wishes, self._sessions, lambda: self.journal, b"8 bytes!"
+        )
+        desk = Desk(shop.wishes, shop.hands, shop.listings, shop.work.watches, reports, lambda: False)
         self.endpoint = f"ipc://{folder}/s"
         self.server = Server(self.endpoint, desk, self._flush)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._dealers: list[zmq.Socket[bytes]] = []
+
+    def _sessions(self) -> list[Session]:
+        return list(self.server.sessions.values())
 
     def _flush(self) -> None:
         self.loop.call_soon(lambda: self.server.flush(self.loop.time()))
@@ -205,3 +227,86 @@ def test_a_submit_replaces_another_batch_once_it_is_taken_itself(tmp_path: Path)
         assert {path for path, _flavor in line.wishes.items} == {b"/c"}
 
     talk(tmp_path, what, capacity=5)
+
+
+# -- how the daemon is, and its switches --------------------------------------------------------------------------
+
+
+def test_stats_and_health_tell_of_a_daemon_that_is_well(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        await line.ask(dealer, submit(2, b"/a", b"/b"))
+        stats = await line.ask(dealer, StatsRequest(id=ident(3)))
+        assert isinstance(stats, Stats)
+        assert (stats.queue["total"], stats.queue["by_class"]["normal"]) == (2, 2)
+        assert stats.queue["by_client"] == {line.server.sessions[next(iter(line.server.sessions))].name: 2}
+        assert stats.batches["open"] == 1
+        assert stats.memory["budget"] == line.shop.budget.total
+        health = await line.ask(dealer, HealthRequest(id=ident(4)))
+        assert isinstance(health, Health)
+        assert (health.verdict, health.reasons, health.crash_loop) == ("ok", [], False)
+        assert {worker["role"] for worker in health.workers} == {"renderer", "quick", "listing"}
+
+    talk(tmp_path, what)
+
+
+def test_health_tells_what_is_wrong_and_which_children_were_lost(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        line.journal = "the journal can't be written"
+        line.shop.mounts.stuck(b"/net", 1, line.shop.now - 2.0)
+        line.shop.mounts.stuck(b"/usb", 2, line.shop.now)  # it may answer yet
+        death = Death(line.shop.now, "renderer", 7, Cause.SIGNAL, "SIGSEGV", "last words", 1 << 20, 1.5, b"/x")
+        line.shop.stats.deaths.append(death)
+        health = await line.ask(dealer, HealthRequest(id=ident(4)))
+        assert isinstance(health, Health)
+        assert health.verdict == "degraded"
+        assert health.reasons == ["the file system at /net does not answer", "the journal can't be written"]
+        assert not health.journal_writable
+        (failure,) = health.failures
+        assert (failure["cause"], failure["detail"], failure["file"]) == ("signal", "SIGSEGV", b"/x")
+
+    talk(tmp_path, what)
+
+
+def test_the_number_of_renderers_may_be_changed_within_reason(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        done = await line.ask(dealer, Pool(id=ident(2), min=2, max=3))
+        assert isinstance(done, Ok)
+        assert (done.min, done.max) == (2, 3)
+        assert (line.shop.sizer.least, line.shop.sizer.most, line.shop.budget.renderers) == (2, 3, 3)
+        assert code(await line.ask(dealer, Pool(id=ident(3), min=9))) == "bad_field"
+        line.shop.turn()
+        assert len(list(line.shop.pool.of(Kind.RENDERER))) == 3
+
+    talk(tmp_path, what)
+
+
+def test_quarantined_files_are_shown_and_released(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        quarantine = line.shop.quarantine
+        for number, path in enumerate((b"/a", b"/b", b"/c")):
+            quarantine.add(path, 1, 1, "boom", 2, line.shop.wall_ms() - 1000 * number)
+        shown = await line.ask(dealer, Quarantine(id=ident(2), action="list"))
+        assert isinstance(shown, Ok)
+        assert [(one["path"], one["since_ms"]) for one in shown.items or []] == [
+            (b"/c", 2000),
+            (b"/b", 1000),
+            (b"/a", 0),
+        ]
+        one = [Item(b"/b", Flavor.LARGE), Item(b"/unknown", Flavor.LARGE)]
+        released = await line.ask(dealer, Quarantine(id=ident(3), action="release", items=one))
+        assert isinstance(released, Ok)
+        assert [told["path"] for told in released.items or []] == [b"/b"]
+        assert code(await line.ask(dealer, Quarantine(id=ident(4), action="release"))) == "bad_field"
+        await line.ask(dealer, Quarantine(id=ident(5), action="clear"))
+        assert len(quarantine) == 0
+        assert line.shop.store.forgotten == [b"/b", b"/c", b"/a"]
+
+    talk(tmp_path, what)

@@ -12,9 +12,9 @@ from .workshop import KILLED, Workshop, honest
 READY = [("x", ItemState.READY, None)]
 
 
-def at(stage: str, **rest: int) -> Workshop:
+def at(stage: str, *, scouts: int = 2) -> Workshop:
     """A workshop with the item `x` brought as far as `stage`."""
-    shop = Workshop(**rest)
+    shop = Workshop(scouts=scouts)
     shop.submit("x")
     for step in ("looking", "opening", "rendering", "publishing"):
         if step == stage:
@@ -25,8 +25,7 @@ def at(stage: str, **rest: int) -> Workshop:
 
 def test_a_thumbnail_that_is_there_costs_no_renderer() -> None:
     shop = at("looking")
-    scout, look = shop.busy_with(records.Look)
-    assert isinstance(look, records.Look)
+    scout, look = shop.looking()
     shop.answer(scout, records.Looked(look.job, [records.Hit(look.files[0][0], b"/t.png", 40, 30, 9)], 0))
     (told,) = shop.finals()
     assert (told.thumbnail, told.width, told.height, told.source) == (b"/t.png", 40, 30, Source.CACHE)
@@ -118,6 +117,17 @@ def test_an_answer_of_a_child_that_has_nothing_to_do_is_dropped() -> None:
     assert renderer.state is scout.state is State.READY
 
 
+def test_a_scout_that_answers_with_another_number_still_owes_its_answer() -> None:
+    shop = at("opening")
+    scout, order = shop.opening()
+    for late in (records.Opened(order.job + 1), records.OpenFailed(order.job - 1, "stale", "/x: changed", True)):
+        shop.answer(scout, late)
+    assert shop.opening() == (scout, order)
+    shop.to_the_end()
+    assert shop.states() == READY
+    shop.nothing_is_left()
+
+
 def test_a_renderer_that_speaks_like_a_scout_changes_nothing() -> None:
     shop = at("rendering")
     renderer, job = shop.renderer()
@@ -136,8 +146,7 @@ def test_a_renderer_that_speaks_like_a_scout_changes_nothing() -> None:
 
 def test_results_of_a_look_for_items_nobody_asked_about_are_dropped() -> None:
     shop = at("looking")
-    scout, look = shop.busy_with(records.Look)
-    assert isinstance(look, records.Look)
+    scout, look = shop.looking()
     shop.answer(scout, records.Looked(look.job, [records.Hit(999, b"/t", 0, 0, 1)], 1))
     assert shop.finals() == []
     shop.miss()
@@ -160,11 +169,11 @@ def test_a_renderer_that_lies_is_killed_and_its_file_tried_once_more(lie: record
     for _ in range(2):
         renderer, lie.job = shop.renderer()
         shop.answer(renderer, lie)
-        assert shop.hands.killed[-1] is renderer
+        assert shop.crew.killed[-1] is renderer
         shop.dies(renderer, KILLED)
         if not shop.finals():
             shop.opened()
-    assert shop.states() == [("x", ItemState.FAILED, "crashed")]
+    assert shop.states() == [("x", ItemState.FAILED, "quarantined")]
     shop.to_the_end()
     shop.nothing_is_left()
 
@@ -175,7 +184,7 @@ def test_a_renderer_that_answers_before_it_has_its_source_is_found_out() -> None
     renderer, job = shop.renderer()
     shop.answer(renderer, honest(job))
     shop.answer(scout, records.OpenFailed(order.job, "stale", "/x: changed", True))
-    assert renderer in shop.hands.killed
+    assert renderer in shop.crew.killed
     shop.dies(renderer, KILLED)
     shop.to_the_end()
     assert shop.states() == READY
@@ -207,14 +216,15 @@ def test_a_renderer_lost_while_its_source_is_opened_is_replaced_and_nothing_is_l
     shop.nothing_is_left()
 
 
-def test_a_file_that_takes_two_renderers_down_has_failed_with_the_reason() -> None:
+def test_a_file_that_takes_two_renderers_down_is_quarantined_with_the_reason() -> None:
     shop = at("rendering")
     shop.dies(shop.renderer()[0])
     shop.opened()
     shop.dies(shop.renderer()[0])
     (told,) = shop.finals()
-    assert told.error == "crashed"
+    assert (told.error, told.source, told.retryable) == ("quarantined", Source.RENDER, False)
     assert told.message is not None
+    assert told.message.startswith("/x: ")
     assert "SIGSEGV" in told.message
     assert "last words" in told.message
     shop.nothing_is_left()
@@ -242,7 +252,7 @@ def test_a_file_whose_renderers_always_die_after_their_answer_is_not_tried_for_e
             break
         shop.opened()
         shop.rendered()
-    assert shop.states() == [("x", ItemState.FAILED, "crashed")]
+    assert shop.states() == [("x", ItemState.FAILED, "quarantined")]
     shop.nothing_is_left()
 
 
@@ -257,15 +267,15 @@ def test_a_scout_lost_in_a_look_costs_nobody_a_thumbnail() -> None:
 def test_a_scout_stuck_in_a_look_costs_the_file_it_is_stuck_in_alone() -> None:
     shop = Workshop(scouts=1)
     shop.submit("answered", "hangs", "behind")
-    scout, look = shop.busy_with(records.Look)
-    assert isinstance(look, records.Look)
+    scout, look = shop.looking()
     first = look.files[0][0]
     shop.now += shop.settings.scout_patience_s / 2
     shop.answer(scout, records.Looked(look.job, [records.Hit(first, b"/t", 0, 0, 1)], 2))
     shop.passes(shop.settings.scout_patience_s / 2)
-    assert shop.hands.killed == []  # it has just said something
+    assert shop.crew.killed == []  # it has just said something
     shop.passes(shop.settings.scout_patience_s / 2)
-    assert shop.hands.killed == [scout]
+    assert shop.crew.killed == [scout]
+    shop.dies(scout, KILLED)
     shop.to_the_end()
     assert sorted(shop.states()) == [
         ("answered", ItemState.READY, None),
@@ -289,11 +299,15 @@ def test_a_scout_lost_while_it_opens_gives_the_file_to_another() -> None:
 
 def test_a_scout_stuck_while_it_opens_frees_the_renderer_and_the_file_has_failed() -> None:
     shop = at("opening")
-    shop.submit("y", batch="other")
+    scout, _order = shop.opening()
+    renderer, _job = shop.renderer()
+    shop.passes(shop.settings.slow_s)
+    assert renderer.state is State.READY
+    assert shop.finals() == []  # most file systems that are slow answer soon
     shop.passes(shop.settings.scout_patience_s)
-    assert shop.states()[0] == ("x", ItemState.FAILED, "unreadable")
-    shop.to_the_end()
-    assert not shop.wishes.items
+    assert shop.crew.killed == [scout]
+    assert shop.states() == [("x", ItemState.FAILED, "unreadable")]
+    shop.nothing_is_left()
 
 
 def test_a_scout_lost_while_it_publishes_leaves_it_to_another_a_few_times() -> None:
@@ -306,7 +320,7 @@ def test_a_scout_lost_while_it_publishes_leaves_it_to_another_a_few_times() -> N
 
 def test_a_picture_that_no_scout_can_publish_is_given_up() -> None:
     shop = at("publishing")
-    for _ in range(3):
+    for _ in range(5):
         assert shop.finals() == []
         shop.passes(shop.settings.scout_patience_s)
     assert shop.states() == [("x", ItemState.FAILED, "internal")]
@@ -326,40 +340,43 @@ def test_a_failure_that_no_scout_can_remember_is_told_all_the_same() -> None:
     shop.nothing_is_left()
 
 
-def test_a_renderer_past_its_deadline_is_killed_and_the_second_time_it_is_a_timeout() -> None:
+def test_a_renderer_past_its_deadline_is_killed_and_the_second_time_it_is_quarantined() -> None:
     shop = at("rendering")
     shop.passes(shop.settings.task_base_s - 1)
-    assert shop.hands.killed == []
-    shop.passes(2)
-    assert [worker.kind for worker in shop.hands.killed] == [Kind.RENDERER]
+    assert shop.crew.killed == []
+    shop.passes(1.1)
+    assert [worker.kind for worker in shop.crew.killed] == [Kind.RENDERER]
     shop.opened()
     shop.passes(shop.settings.task_base_s + 1)
-    assert shop.states() == [("x", ItemState.FAILED, "timeout")]
+    (told,) = shop.finals()
+    assert told.error == "quarantined"
+    assert told.message is not None
+    assert "took longer than 10 s" in told.message
     shop.nothing_is_left()
 
 
 def test_a_large_file_is_given_more_time() -> None:
     shop = Workshop()
     shop.submit("x")
-    scout, look = shop.busy_with(records.Look)
-    assert isinstance(look, records.Look)
+    scout, look = shop.looking()
     shop.answer(scout, records.Looked(look.job, [records.Miss(look.files[0][0], 100_000_000, 5)], 0))
     shop.opened()
     shop.passes(shop.settings.task_base_s + 49)
-    assert shop.hands.killed == []
-    shop.passes(2)
-    assert len(shop.hands.killed) == 1
+    assert shop.crew.killed == []
+    shop.passes(1.1)
+    assert len(shop.crew.killed) == 1
 
 
 def test_the_late_end_of_a_child_that_was_killed_takes_nothing_from_its_successor() -> None:
     shop = at("rendering")
     renderer, job = shop.renderer()
-    shop.passes(shop.settings.task_base_s + 1)
+    shop.passes(shop.settings.task_base_s + 0.1)
     shop.dies(renderer, KILLED)  # its process ends only now
     shop.to_the_end()
     assert shop.states() == READY
     shop.nothing_is_left()
-    assert shop.hands.said[renderer.serial] == [records.Expect(job)]
+    tasks = [record for record in shop.crew.said[renderer.serial] if not isinstance(record, records.Ping)]
+    assert tasks == [records.Expect(job, shop.budget.allowance)]
 
 
 def test_a_file_that_changed_is_looked_at_again_and_one_that_is_gone_is_told() -> None:
@@ -391,13 +408,24 @@ def test_when_the_end_is_near_nothing_new_is_begun_but_what_is_made_is_published
 
 def test_no_more_renderers_work_than_settings_allow_and_one_stays_spare() -> None:
     shop = Workshop(scouts=4, renderers=2)
-    shop.pool.wanted[Kind.RENDERER] = 3
-    shop.fill()
+    assert len(list(shop.pool.of(Kind.RENDERER))) == 3
     shop.submit(*"abcdef")
     shop.miss()
-    for _ in range(3):
-        for worker in list(shop.pool.workers.values()):
-            if worker.state is State.BUSY and isinstance(shop.hands.said[worker.serial][-1], records.Open):
-                shop.opened()
+    while shop.all_busy_with(records.Open):
+        shop.opened()
     assert shop.pool.busy(Kind.RENDERER) == 2
     assert shop.pool.idle(Kind.RENDERER) is not None
+
+
+def test_after_a_scout_was_lost_over_several_files_each_is_looked_at_alone() -> None:
+    shop = Workshop(scouts=1)
+    shop.submit(*"abc")
+    scout, look = shop.looking()
+    assert len(look.files) == 3
+    shop.dies(scout)
+    while shop.all_busy_with(records.Look):
+        _scout, look = shop.looking()
+        assert len(look.files) == 1
+        shop.miss()
+    shop.to_the_end()
+    assert sorted(shop.states()) == [(name, ItemState.READY, None) for name in "abc"]

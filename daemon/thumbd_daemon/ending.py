@@ -1,0 +1,98 @@
+"""The end, rung by rung: what each step of the ladder (``shutdown``) does to sessions, work and children."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from thumbd_protocol.errors import ItemCode
+
+from .house import House
+from .items import Phase
+from .notify import notify
+from .sentences import about
+from .server import Server
+from .shutdown import Ladder, Rung
+
+log = logging.getLogger(__name__)
+
+_WAITING: Final = frozenset({Phase.LOOK, Phase.LOOKING, Phase.RENDER})
+
+
+class Ending:
+    """How far the end has come. `ended` is set when it is verified."""
+
+    def __init__(self, house: House, server: Server, clock: Callable[[], float]) -> None:
+        self._house = house
+        self._server = server
+        self._clock = clock
+        self._ladder = Ladder()
+        self.ended = asyncio.Event()
+
+    @property
+    def ending(self) -> bool:
+        return self._ladder.ending
+
+    @property
+    def rung(self) -> Rung:
+        return self._ladder.rung
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next step is due at the latest."""
+        return self._ladder.deadline
+
+    def begin(self, *, drain: bool) -> None:
+        """Begin to end, or skip ahead."""
+        self._climb(self._ladder.begin(self._clock(), drain=drain))
+
+    def step(self) -> None:
+        """Go as far as may be gone now."""
+        if not self.ending:
+            return
+        if self.rung < Rung.ASKING:
+            self._end_waiting()  # what came back because its child died meanwhile
+        idle = not self._house.work.under_way
+        told = self._server.quiet and not self._house.wishes.news
+        self._climb(self._ladder.step(self._clock(), idle=idle, told=told, children=self._house.crew.children))
+
+    def _climb(self, rungs: list[Rung]) -> None:
+        for rung in rungs:
+            log.debug("shutdown: %s", rung.name)
+            match rung:
+                case Rung.REFUSING:
+                    notify("STOPPING=1")
+                    self._refuse()
+                case Rung.ASKING:
+                    self._house.work.abandon()
+                    self._end_items(frozenset(Phase), "the daemon was shut down before it was done; ask again")
+                    self._house.crew.close_sockets()
+                case Rung.TERMINATING:
+                    self._house.crew.terminate_all()
+                case Rung.KILLING:
+                    self._house.crew.kill_all()
+                case Rung.VERIFIED:
+                    self.ended.set()
+                case _:
+                    pass
+
+    def _refuse(self) -> None:
+        """Tell everybody, and give what has not been begun its final state."""
+        now = self._clock()
+        for session in self._server.sessions.values():
+            session.outbox.notice("draining", "the daemon is shutting down")
+        for ident in list(self._house.wishes.batches):
+            self._house.listings.stop_batch(ident)
+            why = "the daemon was shut down while it listed the folder"
+            self._house.wishes.listed(ident, ItemCode.SHUTDOWN, why, now)
+        self._end_waiting()
+
+    def _end_waiting(self) -> None:
+        """What waits for a child will not get one any more."""
+        self._end_items(_WAITING, "the daemon was shut down before its turn came; ask again")
+
+    def _end_items(self, phases: frozenset[Phase], cause: str) -> None:
+        now = self._clock()
+        for item in list(self._house.wishes.items.values()):
+            if item.phase in phases:
+                self._house.jobs.fail(item, ItemCode.SHUTDOWN, about(item.path, cause), now, source=None)
