@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,12 @@ def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = DEADLI
         time.sleep(0.01)
 
 
+def accepts(path: Path) -> bool:
+    """Whether somebody listens at a socket's file."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 @dataclass(frozen=True)
 class Result:
     """How a command ended."""
@@ -48,15 +55,24 @@ class Result:
         return [json.loads(line) for line in self.out.splitlines()][:-1]
 
     @property
+    def object(self) -> dict[str, Any]:
+        """What a command with ``--json`` that prints one object has told."""
+        value: dict[str, Any] = json.loads(self.out)
+        return value
+
+    @property
     def summary(self) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(self.out.splitlines()[-1])
         return value
 
 
 class Home:
-    """XDG folders below a short temporary one (a socket's path must fit 107 bytes), and the processes started there."""
+    """XDG folders below a short temporary one (a socket's path must fit 107 bytes), and the processes started there.
 
-    def __init__(self) -> None:
+    `user` is the number of an ordinary user whose home it is, for tests that are run as root.
+    """
+
+    def __init__(self, user: int | None = None) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="thumbd-"))
         self.pictures = self.root / "pictures"
         self.runtime = self.root / "run"
@@ -73,6 +89,11 @@ class Home:
             "XDG_CONFIG_HOME": str(self.root / "config"),
         }
         self.environ.pop("THUMBD_ENDPOINT", None)
+        self._as_user: list[str] = []
+        if user is not None:
+            self._as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+            for folder in (self.root, self.pictures, self.cache, self.state, self.runtime):
+                os.chown(folder, user, user)
         self._started: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -85,12 +106,17 @@ class Home:
         path = self.state / "thumbd" / "thumbd.log"
         return path.read_text() if path.exists() else ""
 
+    @property
+    def largest_log(self) -> int:
+        """Bytes of the longest that a process started here has written to stderr."""
+        return max(path.stat().st_size for path in self.root.glob("*.err"))
+
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
         """Start ``python -m ARGUMENTS`` here, its output going to files in the home."""
         name = f"{arguments[0]}-{len(self._started)}"
         with (self.root / f"{name}.out").open("wb") as out, (self.root / f"{name}.err").open("wb") as err:
             process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                [*self._as_user, sys.executable, "-m", *arguments],
                 env=self.environ | environ,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -104,20 +130,20 @@ class Home:
         index = self._started.index(process)
         arguments = process.args
         assert isinstance(arguments, list)
-        name = f"{arguments[2]}-{index}"
+        name = f"{arguments[len(self._as_user) + 2]}-{index}"
         return (self.root / f"{name}.out").read_text(), (self.root / f"{name}.err").read_text()
 
     def daemon(self, *options: str) -> subprocess.Popen[bytes]:
         """A daemon that accepts."""
         process = self.start("thumbd_daemon", *options)
-        wait_for(lambda: self.socket.exists() or process.poll() is not None, "the daemon's socket")
+        wait_for(lambda: accepts(self.socket) or process.poll() is not None, "the daemon's socket")
         assert process.poll() is None, self.output(process)[1]
         return process
 
     def ctl(self, *arguments: str | bytes, timeout_s: float = DEADLINE_S, **environ: str) -> Result:
         """Run ``thumbctl`` to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "thumbd_client", *arguments],
+            [*self._as_user, sys.executable, "-m", "thumbd_client", *arguments],
             env=self.environ | environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -133,13 +159,14 @@ class Home:
 
     def daemon_pids(self) -> list[int]:
         """Daemons that live in this home, whoever started them."""
-        return [pid for pid, command in self._processes() if "thumbd_daemon" in command]
+        return [pid for pid, command in self.processes() if "thumbd_daemon" in command]
 
     def workers(self, kind: str) -> list[int]:
         """Children of this home's daemons: ``renderer`` or ``scout``."""
-        return [pid for pid, command in self._processes() if f"thumbd_daemon.{kind}" in command]
+        return [pid for pid, command in self.processes() if f"thumbd_daemon.{kind}" in command]
 
-    def _processes(self) -> list[tuple[int, list[str]]]:
+    def processes(self) -> list[tuple[int, list[str]]]:
+        """Every process that has this home in its environment: (pid, command line)."""
         mark = f"XDG_RUNTIME_DIR={self.runtime}".encode()
         found: list[tuple[int, list[str]]] = []
         for process in psutil.process_iter():
@@ -164,5 +191,5 @@ class Home:
                 process.wait(5)
         for pid in self.daemon_pids():
             os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not self._processes(), "the end of every process of this home", 20)
+        wait_for(lambda: not self.processes(), "the end of every process of this home", 20)
         shutil.rmtree(self.root)

@@ -178,6 +178,8 @@ class Connection:
 
     def _check_time(self, events: list[Event]) -> None:
         now = time.monotonic()
+        if self.session.welcomed:
+            self._since = now  # a session that must be begun anew has as much time as a first one
         if not self.session.welcomed and now - self._since > _WELCOME_S:
             self._lost(events, "")
             self._phase = Phase.GIVEN_UP

@@ -14,9 +14,11 @@ from . import __version__
 from .connection import Connection
 from .doctor import examine
 from .events import Connected, Disconnected, Refused
+from .files import are_files
 from .render import NoDaemon, Run, Show
 from .session import new_id
 from .show import Json, Plain, in_words
+from .steer import COMMANDS
 
 EXIT_FAILED = 1
 EXIT_NO_DAEMON = 3
@@ -77,12 +79,13 @@ def render(
 ) -> None:
     """Make the thumbnails that the cache lacks."""
     absolute = [_absolute(path) for path in paths]
+    asked = dict(zip(absolute, are_files(absolute), strict=True))
     show = _show(as_json)
     with Connection("thumbctl") as connection:
         run = Run(connection, show)
         interrupted = False
         try:
-            run.ask(absolute, flavor, recursive=recursive, hidden=hidden)
+            run.ask(asked, flavor, recursive=recursive, hidden=hidden)
             run.follow()
         except KeyboardInterrupt:
             interrupted = True
@@ -150,6 +153,21 @@ def stop(
                         raise typer.Exit(EXIT_FAILED)
                     case _:
                         pass
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+
+
+@app.command()
+def top(
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="One look, then leave; so too without a terminal.")] = False,
+) -> None:
+    """Watch the daemon: its children, queues, rates and last failures. Ctrl+C leaves."""
+    from .top import top as watch
+
+    watch(interval, once=once)
 
 
 @app.command()

@@ -1,11 +1,10 @@
 """``thumbctl render``: ask for folders and files, show how it goes, say what became of each.
 
-The command lists and opens nothing of the user's: the daemon's scouts do. It only asks the system whether an argument
-is a folder or a file.
+The command lists and opens nothing of the user's: the daemon's scouts do. Whether an argument is a folder or a file was
+asked before (``files``).
 """
 
 import os
-import stat
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Protocol
 
 from thumbd_protocol.items import Flavor, Folder, Item, ItemUpdate, Priority, Progress, Source, State
 from thumbd_protocol.limits import MAX_PATH_BYTES
-from thumbd_protocol.replies import Done, Error, Notice, Update
+from thumbd_protocol.replies import Done, Error, Notice, Snapshot, Update
 
 from .connection import Connection
 from .events import Connected, Disconnected, Event, NotTaken, Refused
@@ -91,14 +90,15 @@ class Run:
         self._final: set[tuple[bytes, Flavor]] = set()
         self.summary = Summary()
 
-    def ask(self, paths: list[bytes], flavor: Flavor, *, recursive: bool, hidden: bool) -> None:
-        """Ask for every path: a folder's pictures, or the file itself."""
+    def ask(self, paths: dict[bytes, bool], flavor: Flavor, *, recursive: bool, hidden: bool) -> None:
+        """Ask for every path: a folder's pictures, or (True) the file itself."""
+        self._connection.session.subscribe("system")
         files: list[Item] = []
-        for path in paths:
+        for path, is_file in paths.items():
             if len(path) > MAX_PATH_BYTES:
                 name = path[:60].decode(errors="replace")
                 self.summary.problems.append(f"{name}...: this path is too long for a file")
-            elif _is_file(path):
+            elif is_file:
                 files.append(Item(path, flavor))
             else:
                 folder = Folder(path, flavor, recursive=recursive, hidden=hidden)
@@ -153,6 +153,10 @@ class Run:
                 # Somebody ends the daemon on purpose; starting another would be a fight.
                 self._connection.finder.autostart = False
                 self._show.note(event.message)
+            case Notice(kind="degraded" | "recovered" | "memory"):
+                self._show.note(event.message)
+            case Snapshot():
+                self._connection.session.processed()  # of the topic that notices come by; it holds nothing
             case Disconnected():
                 self._show.note(f"{event.reason}; looking for another")
             case Connected(fresh=True) if self._final:
@@ -199,11 +203,3 @@ def together(parts: list[Progress]) -> Progress:
         rate=sum(part.rate for part in parts),
         eta_ms=None if None in etas else max((eta or 0 for eta in etas), default=0),
     )
-
-
-def _is_file(path: bytes) -> bool:
-    """Whether there is something that is no folder; the daemon says what is wrong with what is missing."""
-    try:
-        return not stat.S_ISDIR(os.stat(path).st_mode)
-    except OSError:
-        return False

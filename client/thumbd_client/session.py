@@ -134,6 +134,7 @@ class Session:
         """The last word: all interest of this session ends now."""
         if self._welcomed:
             self._out.append(encode(Bye()))
+        self._processed = 0  # nothing is said behind it
         self._batches.clear()
         self._focuses.clear()
 

@@ -75,7 +75,8 @@ class Ok(Reply, tag="ok", frozen=True, kw_only=True):
     found: bytes | None = None
     failure: str | None = None
     next_try_ms: int | None = None
-    # quarantine
+    # quarantine: `items` are the first of `total`
+    total: int | None = None
     items: list[dict[str, Any]] | None = None
     # cache
     flavors: dict[str, dict[str, int]] | None = None
@@ -115,8 +116,8 @@ class Stats(Reply, tag="stats", frozen=True, kw_only=True):
     retries: int
     batches: dict[str, int]
     sessions: list[dict[str, Any]]
-    cache: dict[str, Any]
     memory: dict[str, int]
+    cache: dict[str, Any] | None = None
 
 
 class Health(Reply, tag="health", frozen=True, kw_only=True):
@@ -130,6 +131,8 @@ class Health(Reply, tag="health", frozen=True, kw_only=True):
     sandbox: dict[str, str]
     journal_writable: bool
     cache_writable: bool
+    failures: list[dict[str, Any]] = []
+    slowed: str | None = None
 
 
 class Snapshot(Push, tag="snapshot", frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import zmq
 
 from thumbd_client.connection import Connection
 from thumbd_client.events import Connected, Disconnected, Event, NotTaken, Refused
+from thumbd_client.files import are_files
 from thumbd_client.render import NoDaemon, Run, Summary, together
 from thumbd_protocol.codec import encode
 from thumbd_protocol.items import Flavor, ItemUpdate, Progress, Source, State
@@ -75,7 +76,7 @@ def part(batch: str, count: int, total: int | None = 10, eta_ms: int | None = 10
 def a_run(*paths: bytes) -> tuple[Run, Scripted, Shown, list[str]]:
     connection, shown = Scripted(), Shown()
     run = Run(connection, shown)
-    run.ask(list(paths), Flavor.LARGE, recursive=True, hidden=False)
+    run.ask(dict(zip(paths, are_files(paths), strict=True)), Flavor.LARGE, recursive=True, hidden=False)
     return run, connection, shown, [submit.batch or "" for submit in connection.asked()]
 
 

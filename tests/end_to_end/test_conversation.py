@@ -127,8 +127,8 @@ def test_a_cancelled_batch_ends_with_every_item_in_a_final_state(home: Home, con
 
 
 def test_what_is_not_built_yet_says_so(home: Home, connection: Connection) -> None:
-    connection.session.subscribe("system")
+    connection.session.subscribe("mine")
     heard = hear(connection, lambda heard: any(isinstance(event, Error) for event in heard))
     (error,) = [event for event in heard if isinstance(event, Error)]
     assert error.code == "not_supported"
-    assert "system" in error.message
+    assert "mine" in error.message

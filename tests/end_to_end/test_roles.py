@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -95,7 +96,7 @@ def test_a_renderer_holds_only_what_it_was_handed(home: Home) -> None:
     Image.new("RGB", (900, 600), "olive").save(home.pictures / "a.jpg")
     home.daemon()
     assert home.render(home.pictures).status == 0
-    wait_for(lambda: len(home.workers("renderer")) >= 3, "three renderers")
+    wait_for(lambda: len(home.workers("renderer")) >= 2, "two renderers")
     for pid in home.workers("renderer"):
         held = {os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{pid}/fd")}
         # Standard streams, its control socket and intake, and the slot (a mapping keeps a descriptor of its own).
@@ -106,11 +107,11 @@ def test_a_renderer_holds_only_what_it_was_handed(home: Home) -> None:
 
 def test_a_slot_cannot_be_resized_by_whoever_holds_it(home: Home) -> None:
     home.daemon()
-    wait_for(lambda: len(home.workers("renderer")) >= 3, "three renderers")
+    wait_for(lambda: len(home.workers("renderer")) >= 2, "two renderers")
     (daemon,) = home.daemon_pids()
     held = (Path(f"/proc/{daemon}/fd/{fd}") for fd in os.listdir(f"/proc/{daemon}/fd"))
     slots = [path for path in held if "memfd:thumbd-slot" in os.readlink(path)]
-    assert len(slots) == 3
+    assert len(slots) == 2
     for path in slots:
         with path.open("r+b") as slot:
             assert os.fstat(slot.fileno()).st_size == 24 << 20
@@ -132,3 +133,19 @@ def test_the_daemon_holds_no_descriptor_of_a_users_file(home: Home) -> None:
                 continue  # closed since it was listed
             assert not target.startswith(str(home.pictures))
     assert command.wait() == 0
+
+
+def test_a_renderer_is_humble_and_the_first_to_go(home: Home) -> None:
+    home.daemon()
+    wait_for(lambda: len(home.workers("renderer")) >= 2, "two renderers")
+    wait_for(lambda: home.ctl("health", "--json").object["workers"][-1]["state"] == "ready", "all are set up")
+    for pid in home.workers("renderer"):
+        process = psutil.Process(pid)
+        assert process.nice() == 5
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "800"
+        assert process.rlimit(psutil.RLIMIT_AS) == (2 << 30, 2 << 30)
+        assert process.rlimit(psutil.RLIMIT_NOFILE) == (32, 32)
+        assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+        assert os.getsid(pid) == pid
+    for pid in home.workers("scout"):
+        assert psutil.Process(pid).nice() == 0
