@@ -1,6 +1,8 @@
 # make run [DIR=~/Pictures]   the gallery on a folder (in the terminal where there is no display)
 # make test                   all tests
 # make check                  lint, types, import contracts
+# make chaos                  20,000 pictures while children are killed, six times; starts, stops, orphans: half an hour
+# make pools                  thumbd's pool beside other process pools, an hour
 # Each makes .venv and installs what is missing.
 
 SHELL := /bin/sh
@@ -9,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: run test check format screenshots clean help
+.PHONY: run test check format screenshots chaos pools clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -25,6 +27,12 @@ $(VENV)/.dev: pyproject.toml tools/system-packages
 	@tools/make-venv $(PYTHON) $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gallery,dev]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: pyproject.toml tools/system-packages
+	@tools/system-packages run
+	@tools/make-venv $(PYTHON) $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
 
 run: $(VENV)/.run
 	@$(BIN)/python tools/run.py "$(DIR)"
@@ -44,6 +52,12 @@ format: $(VENV)/.dev
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python tools/screenshots.py docs/screenshots
+
+chaos: $(VENV)/.dev
+	$(BIN)/python tests/chaos_harness.py $(CHAOS_ARGS)
+
+pools: $(VENV)/.bench
+	$(BIN)/python benchmarks/pools.py --svg docs/pools.svg $(POOLS_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist sample-pictures
