@@ -162,11 +162,12 @@ def test_whatever_happens_at_least_one_works_and_never_more_than_the_most(
 
 def test_while_memory_is_short_one_at_a_time_must_do_and_the_reason_is_told() -> None:
     sizer = grown()
-    assert sizer.reason is None
-    sizer.memory_short = True
-    assert (sizer.limit, sizer.target(8, 101.0), sizer.reason) == (1, 1, "memory is short")
-    sizer.memory_short = False
-    assert (sizer.limit, sizer.target(8, 102.0), sizer.reason) == (8, 8, None)
+    told: list[str | None] = []
+    for short in (False, True, False):
+        sizer.memory_short = short
+        told.append(sizer.reason)
+        assert (sizer.limit, sizer.target(8, 101.0)) == ((1, 1) if short else (8, 8))
+    assert told == [None, "memory is short", None]
 
 
 def test_on_battery_the_reason_is_told() -> None:
