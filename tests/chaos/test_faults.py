@@ -201,7 +201,8 @@ def test_what_renderers_leave_behind_goes_with_a_daemon_that_is_killed(faulty: F
     assert faulty.home.render(faulty.home.pictures / "bad.jpg").status == 0
     below = [child.pid for child in psutil.Process(daemon.pid).children(recursive=True)]
     assert len(below) > len(own_children(faulty.home)), "there is no grandchild"
-    time.sleep(0.6)  # it is seen within a quarter of a second, while its renderer works; here nothing tells when
+    time.sleep(0.3)  # the daemon looks four times a second, when it has anything to do: asked for its health, it has
+    assert faulty.home.ctl("health").status == 0
     daemon.kill()
     daemon.wait()
     wait_for(lambda: not [pid for pid in below if psutil.pid_exists(pid)], "the end of every descendant", 5)
