@@ -71,7 +71,7 @@ def test_a_daemon_that_a_client_started_leaves_when_nobody_needs_it(home: Home) 
 
 def test_a_daemon_with_a_session_does_not_leave(home: Home) -> None:
     paint_many(home.pictures, 300)
-    daemon = home.daemon("--idle-exit", "0.2")
+    daemon = home.daemon("--idle-exit", "2.0")
     assert home.render(home.pictures).status == 0
     assert daemon.wait(20) == 0
 
