@@ -197,20 +197,43 @@ class Entry(Struct, frozen=True, omit_defaults=True):
 
 
 class FolderChange(Struct, frozen=True, omit_defaults=True):
-    """What changed in a folder since its snapshot."""
+    """What changed in a folder since its snapshot; `rescanned` when the kernel does not tell of all that happens there
+    and the folder is looked through again and again instead."""
 
     folder: bytes
     added: list[Entry] = []
     removed: list[bytes] = []
     changed: list[Entry] = []
     renamed: list[tuple[bytes, bytes]] = []
+    rescanned: bool = False
+
+
+class BatchState(StrEnum):
+    """How far a batch is."""
+
+    LISTING = "listing"
+    OPEN = "open"
+    PAUSED = "paused"
+    DONE = "done"
 
 
 class BatchInfo(Struct, frozen=True, omit_defaults=True):
-    """A batch as ``batches`` and snapshots tell it; `age_ms` since it was accepted."""
+    """A batch as ``batches`` and snapshots tell it; `age_ms` since it was accepted, `folder` where it was asked for as
+    one."""
 
     batch: str
     state: str
     progress: Progress
     durable: bool
     age_ms: int
+    folder: bytes | None = None
+
+
+class FocusInfo(Struct, frozen=True, omit_defaults=True):
+    """What a view of this session shows, as ``mine`` tells it: how many paths on screen and near it."""
+
+    view: str
+    generation: int
+    flavor: Flavor
+    visible: int
+    near: int

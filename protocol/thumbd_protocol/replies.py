@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from .items import BatchInfo, Entry, FolderChange, ItemStatus, ItemUpdate, Progress, Topic, check_topic
+from .items import BatchInfo, Entry, FocusInfo, FolderChange, ItemStatus, ItemUpdate, Progress, Topic, check_topic
 from .requests import Message
 
 
@@ -145,6 +145,7 @@ class Snapshot(Push, tag="snapshot", frozen=True, kw_only=True):
     batches: list[BatchInfo] = []
     items: list[ItemUpdate] = []
     entries: list[Entry] = []
+    focus: list[FocusInfo] = []
     error: str | None = None
     message: str | None = None
 
