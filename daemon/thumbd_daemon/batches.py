@@ -1,19 +1,30 @@
 """A batch: a set of items asked for together, its counts, its rate and its end. Pure; times are monotonic seconds."""
 
-from collections import deque
+from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from thumbd_protocol.items import BatchInfo, ItemUpdate, Progress, Source, State
+from thumbd_protocol.items import BatchInfo, BatchState, Folder, ItemUpdate, Priority, Progress, Source, State
 
+from .estimate import Estimate
 from .items import Item, Key
 from .lanes import Lane
 
 #: An item is tried again so many times after somebody else has killed its renderer, unless its batch says otherwise.
 MAX_RETRIES: Final = 5
-#: The rate is that of the last so many seconds, measured at most so often.
-_RATE_WINDOW_S: Final = 5.0
-_SAMPLE_S: Final = 0.25
+#: What a finished batch came to is kept for so long unless it says otherwise, in seconds.
+TTL_S: Final = 24 * 3600
+
+#: Final states that a batch keeps for those who come late, of each kind; the oldest go first.
+KEPT: Final = 100_000
+#: With so many that nobody reads, it stands still until somebody does.
+UNREAD: Final = KEPT // 2
+
+#: What `Batch.members` knows of an item: it has not been looked at; (more than that) what it weighs for a renderer;
+#: its final state is being written to the journal.
+PENDING: Final = 0.0
+WRITING: Final = -1.0
 
 
 @dataclass(frozen=True)
@@ -62,51 +73,141 @@ class BatchEnd:
     message: str | None
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What whoever asks for a batch says of it. `timeout_s` bounds the time of one item in a renderer; `user` is his
+    number; `created_ms` is Unix time."""
+
+    user: int = 0
+    priority: Priority = Priority.NORMAL
+    durable: bool = False
+    ttl_s: int = TTL_S
+    max_retries: int = MAX_RETRIES
+    timeout_s: float | None = None
+    folders: tuple[Folder, ...] = ()
+    created_ms: int = 0
+
+
 @dataclass(eq=False)
 class Batch:
-    """`members` holds every item of the batch, True while it has no final state; `sessions` are told. Renderers that
-    others kill over an item of it are replaced `max_retries` times."""
+    """`members` holds every item that has no final state, and how far it is. `sessions` have asked for the batch and
+    `watchers` look on: both are told; `owed` are those who have not dealt with all of it since its end.
+
+    What is final is kept (`results`, `failures`) until nobody is owed any more, then failures alone.
+    """
 
     ident: str
+    terms: Terms
     lane: Lane[Item]
     started: float
     sessions: set[bytes] = field(default_factory=set)
-    max_retries: int = MAX_RETRIES
-    members: dict[Key, bool] = field(default_factory=dict)
-    #: More chunks were announced; a folder is still being listed.
+    watchers: set[bytes] = field(default_factory=set)
+    owed: set[bytes] = field(default_factory=set)
+    members: dict[Key, float] = field(default_factory=dict)
+    results: OrderedDict[Key, ItemUpdate] = field(default_factory=OrderedDict)
+    failures: OrderedDict[Key, ItemUpdate] = field(default_factory=OrderedDict)
+    #: Where its items stand that are held back one by one.
+    held: Lane[Item] | None = None
+    #: More chunks were announced; so many folders are still being listed.
     more: bool = False
-    listing: bool = False
+    listing: int = 0
+    paused: bool = False
+    #: It is being ended: what has no final state yet gets one, bit by bit.
+    doomed: bool = False
     ready: int = 0
     failed: int = 0
     cancelled: int = 0
     quarantined: int = 0
     cached: int = 0
     joined: int = 0
-    bytes: int = 0
+    #: Bytes of the originals that are done.
+    volume: int = 0
     error: str | None = None
     message: str | None = None
     ended: float | None = None
-    _samples: deque[tuple[float, int]] = field(default_factory=deque)
+    #: Since when it has ended here with nobody to tell of it.
+    unheard: float | None = None
+    #: Everybody has dealt with all of it.
+    released: bool = False
+
+    def __post_init__(self) -> None:
+        self._estimate = Estimate(self.started)
+        self._unlooked = 0
+        # Hashes of the items that have their final state: a fraction of the memory of their paths, and (64 bits) never
+        # equal by chance.
+        self._final: set[int] = set()
 
     @property
     def done(self) -> int:
         return self.ready + self.failed + self.cancelled
 
     @property
+    def size(self) -> int:
+        """How many items there are so far."""
+        return self.done + len(self.members)
+
+    @property
     def total(self) -> int | None:
-        """How many items there are, once that is known."""
-        return None if self.listing or self.more else len(self.members)
+        """How many items there are; None while a folder is listed."""
+        return None if self.listing else self.size
 
     @property
     def complete(self) -> bool:
         """Whether every item that there will ever be has its final state."""
-        return not self.listing and not self.more and self.done == len(self.members)
+        return not self.listing and not self.more and not self.members
 
-    def settle(self, key: Key, outcome: Outcome, now: float) -> None:
-        """Count the final state of one of its items. Raises KeyError for an item that is not pending."""
-        if not self.members[key]:
-            raise KeyError(f"{key!r} already has its final state in batch {self.ident}")
-        self.members[key] = False
+    @property
+    def readers(self) -> set[bytes]:
+        """The sessions that are told."""
+        return self.sessions | self.watchers
+
+    def has(self, key: Key) -> bool:
+        """Whether an item is one of the batch."""
+        return key in self.members or hash(key) in self._final
+
+    def pending(self) -> list[Key]:
+        """Items that somebody works on or will."""
+        return [key for key, known in self.members.items() if known >= PENDING]
+
+    def finals(self) -> list[ItemUpdate]:
+        """The final states that are kept."""
+        return [*self.results.values(), *self.failures.values()]
+
+    def outcomes(self) -> Iterator[tuple[Key, Outcome]]:
+        """The same, as they were found out (but for the size of the original)."""
+        names = ("state", "thumbnail", "volatile", "width", "height", "source", "error", "message", "retryable")
+        kept = [*self.results.items(), *self.failures.items()]
+        for key, update in kept:
+            yield key, Outcome(**{name: getattr(update, name) for name in names})
+
+    # -- its items ----------------------------------------------------------------------------------------------
+
+    def add(self, key: Key) -> None:
+        """One more item, not looked at."""
+        self.members[key] = PENDING
+        self._unlooked += 1
+
+    def missed(self, key: Key, size: int) -> None:
+        """A look found that an item must be rendered."""
+        if self.members.get(key) == PENDING:
+            self._unlooked -= 1
+            self.members[key] = self._estimate.missed(size)
+
+    def writing(self, key: Key, now: float) -> None:
+        """An item's final state is on its way to the journal; nobody works on it any more."""
+        self._weigh(key, now)
+        self.members[key] = WRITING
+
+    def settle(self, key: Key, outcome: Outcome, now: float) -> ItemUpdate:
+        """Count the final state of one of its items. Raises KeyError for an item that has one already."""
+        self._weigh(key, now)
+        del self.members[key]
+        self._final.add(hash(key))
+        update = outcome.update(key)
+        kept = self.failures if outcome.state is State.FAILED else self.results
+        kept[key] = update
+        if len(kept) > KEPT:
+            kept.popitem(last=False)
         if outcome.state is State.READY:
             self.ready += 1
         elif outcome.state is State.FAILED:
@@ -115,26 +216,40 @@ class Batch:
         else:
             self.cancelled += 1
         self.cached += outcome.source is Source.CACHE
-        self.bytes += outcome.size
-        if not self._samples or now - self._samples[-1][0] >= _SAMPLE_S:
-            self._samples.append((now, self.done))
-            while now - self._samples[0][0] > _RATE_WINDOW_S:
-                self._samples.popleft()
+        self.volume += outcome.size
+        return update
 
-    def rate(self, now: float) -> float:
-        """Items a second lately; since the start while that is not long ago."""
-        since, before = self._samples[0] if self._samples else (self.started, 0)
-        if now - self.started <= _RATE_WINDOW_S:
-            since, before = self.started, 0
-        return (self.done - before) / max(now - since, 0.001)
+    def _weigh(self, key: Key, now: float) -> None:
+        known = self.members[key]
+        if known >= PENDING:
+            self._unlooked -= known == PENDING
+            self._estimate.settled(known, self.done + 1, now)
+
+    def reopen(self, key: Key) -> None:
+        """A failed item is asked for again: it has no final state any more."""
+        update = self.failures.pop(key)
+        self._final.discard(hash(key))
+        self.failed -= 1
+        self.quarantined -= update.error == "quarantined"
+        self.cached -= update.source is Source.CACHE
+        self.add(key)
+        self.ended = None
+        self.released = False
+
+    def begin_again(self, now: float) -> None:
+        """Another daemon goes on with it: what was done before tells nothing of how fast it goes now."""
+        self._estimate = Estimate(now, before=self.done)
+
+    def release(self) -> None:
+        """Everybody has dealt with all of it: of what is ready no more than the count is kept."""
+        self.released = True
+        self.results.clear()
+
+    # -- how far it is ------------------------------------------------------------------------------------------
 
     def progress(self, now: float) -> Progress:
         """How far it is."""
-        rate = self.rate(now)
         total = self.total
-        eta_ms = None
-        if total is not None and rate > 0:
-            eta_ms = round((total - self.done) / rate * 1000)
         return Progress(
             batch=self.ident,
             done=self.done,
@@ -144,14 +259,27 @@ class Batch:
             cached=self.cached,
             joined=self.joined,
             total=total,
-            bytes=self.bytes,
-            rate=round(rate, 1),
-            eta_ms=eta_ms,
+            bytes=self.volume,
+            rate=max(0.0, round(self._estimate.rate(self.done, now), 1)),
+            eta_ms=None if total is None or self.paused else self._eta_ms(now),
         )
 
+    def _eta_ms(self, now: float) -> int | None:
+        return 0 if self.complete else self._estimate.eta_ms(self._unlooked, self.done, now)
+
+    @property
+    def state(self) -> BatchState:
+        if self.ended is not None:
+            return BatchState.DONE
+        if self.paused:
+            return BatchState.PAUSED
+        return BatchState.LISTING if self.listing else BatchState.OPEN
+
     def info(self, now: float) -> BatchInfo:
-        state = "listing" if self.listing else "open" if self.ended is None else "done"
-        return BatchInfo(self.ident, state, self.progress(now), False, round((now - self.started) * 1000))
+        """What ``batches`` and snapshots tell of it."""
+        folder = self.terms.folders[0].path if self.terms.folders else None
+        age = max(0, round((now - self.started) * 1000))
+        return BatchInfo(self.ident, self.state, self.progress(now), self.terms.durable, age, folder)
 
     def end(self) -> BatchEnd:
         """What it came to. Only for a batch that has ended."""

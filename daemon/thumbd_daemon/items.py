@@ -40,9 +40,11 @@ class IllegalStep(Exception):
 
 class Item:
     """One thumbnail in the making. `size` and `mtime_ns` are the original's, known after the look. It was `asked` for,
-    and work on it has `begun` (the latest step), in monotonic seconds."""
+    and work on it has `begun` (the latest step), in monotonic seconds. `again`: an earlier failure, as remembered,
+    does not count."""
 
     __slots__ = (
+        "again",
         "asked",
         "begun",
         "changes",
@@ -65,6 +67,7 @@ class Item:
         self.asked = asked
         self.begun: float | None = None
         self.phase = Phase.LOOK
+        self.again = False
         self.lanes: list[Lane[Item]] = []
         self.size = 0
         self.mtime_ns = 0
@@ -76,7 +79,12 @@ class Item:
 
     @property
     def rank(self) -> Rank:
-        return min((lane.rank for lane in self.lanes), default=Rank.BACKGROUND)
+        return min((lane.rank for lane in self.lanes if not lane.paused), default=Rank.BACKGROUND)
+
+    @property
+    def paused(self) -> bool:
+        """Whether all who want it have told it to wait."""
+        return bool(self.lanes) and all(lane.paused for lane in self.lanes)
 
     def step(self, phase: Phase) -> None:
         """Go to `phase`. Raises IllegalStep where the table does not allow it."""

@@ -11,6 +11,7 @@ from typing import Final
 from thumbd_protocol.errors import ItemCode, item_retryable
 from thumbd_protocol.items import ItemStatus, ItemUpdate, Rank, Source, State
 
+from . import demands
 from .batches import Outcome
 from .budget import Budget
 from .items import STAGE, Item, Phase
@@ -54,6 +55,7 @@ class Jobs:
         self._budget = budget
         self._quarantine = quarantine
         self.stats = stats
+        self.views = wishes.views
         self._wall_ms = wall_ms
         self._freed: deque[Item] = deque()
         self._lost: deque[Item] = deque()
@@ -61,27 +63,32 @@ class Jobs:
 
     # -- whose turn it is -------------------------------------------------------------------------------------
 
-    def take_looks(self, most: int, most_urgent: int, budget: int, now: float) -> list[Item]:
-        """Items for one scout's look: at most `most` (`most_urgent` when the first is on or near the screen), and at
-        most `budget` bytes of paths."""
+    def take_looks(
+        self, most: int, most_urgent: int, budget: int, now: float, least: Rank = Rank.BACKGROUND
+    ) -> list[Item]:
+        """Items for one scout's look: at most `most`, at most `budget` bytes of paths, none less urgent than `least`.
+        With the first that is on or near the screen no others go, and at most `most_urgent` of these: the
+        scout is soon back for the next."""
         taken: list[Item] = []
         while len(taken) < most and budget > 0:
-            turn = self._next(Stage.LOOK, now)
+            turn = self._next(Stage.LOOK, now, least)
             if turn is None:
                 break
             item, rank = turn
             if item.lost_scouts and taken:
                 # A scout was lost over it and others: alone, it shows whether it is the one.
-                self._wishes.enqueue(item)
+                self._wishes.board.enqueue(item)
                 break
-            if not taken and rank <= Rank.HIGH:
-                most = most_urgent
+            if rank <= Rank.HIGH:
+                most, least = min(most, most_urgent), Rank.HIGH
             item.step(Phase.LOOKING)
             item.begun = now
             budget -= len(item.path) + 16
             taken.append(item)
             if item.lost_scouts:
                 break
+        if least is Rank.HIGH:
+            taken.sort(key=lambda item: item.rank)
         return taken
 
     def take_render(self, now: float) -> tuple[Item, int] | None:
@@ -89,7 +96,9 @@ class Jobs:
         waiting = self._budget.next()
         while waiting is not None:
             item = waiting.thing
-            if item.phase is Phase.RENDER and self._may_go(item, now):
+            if item.phase is Phase.RENDER and item.paused:
+                self._wishes.board.enqueue(item)
+            elif item.phase is Phase.RENDER and self._may_go(item, now):
                 return self._begin_render(item, now), waiting.need
             waiting = self._budget.next()
         urgency = self._budget.may_begin()
@@ -106,15 +115,18 @@ class Jobs:
         item.step(Phase.RENDERING)
         item.begun = now
         update = ItemUpdate(path=item.path, flavor=item.flavor, state=State.RENDERING)
-        self._wishes.tell_views(item, update)
+        self._wishes.views.tell(item, update)
         return item
 
     def _next(self, stage: Stage, now: float, least: Rank = Rank.BACKGROUND) -> tuple[Item, Rank] | None:
         """Whose turn it is, if it is not less urgent than `least`."""
         for _ in range(_AT_ONCE):
-            turn = self._wishes.schedule.take(stage, least)
+            turn = self._wishes.schedule.take(stage, now, least)
             if turn is None:
                 return None
+            if turn[0].paused:  # it stood in the queue of one who does not want it any more
+                self._wishes.board.enqueue(turn[0])
+                continue
             known_bad = stage is Stage.RENDER and self._is_quarantined(turn[0], now)
             if not known_bad and self._may_go(turn[0], now):
                 return turn
@@ -138,7 +150,7 @@ class Jobs:
     def set_aside(self, item: Item, phase: Phase) -> None:
         """Whoever was to work on it is stuck: back to `phase`, where its mount decides how long it waits."""
         item.step(phase)
-        self._wishes.enqueue(item)
+        self._wishes.board.enqueue(item)
 
     def freed(self, items: list[Item]) -> None:
         """These need not wait for their mount any more."""
@@ -149,11 +161,12 @@ class Jobs:
         self._lost.extend(items)
 
     def catch_up(self, now: float) -> None:
-        """Deal with some of those."""
+        """Deal with some of those, and of what was cancelled."""
+        self._unfinished = self._wishes.work_off(now) or self._unfinished
         for _ in range(min(len(self._freed), 10 * _AT_ONCE)):
             item = self._freed.popleft()
             if item.phase in STAGE:
-                self._wishes.enqueue(item)
+                self._wishes.board.enqueue(item)
         for _ in range(min(len(self._lost), _AT_ONCE)):
             item = self._lost.popleft()
             if item.phase in STAGE:
@@ -182,7 +195,7 @@ class Jobs:
             self.fail(item, ItemCode.STALE, about(item.path, cause), now, source=None)
             return
         item.step(Phase.LOOK)
-        self._wishes.enqueue(item)
+        self._wishes.board.enqueue(item)
 
     def needs_render(self, item: Item, size: int, mtime_ns: int, now: float) -> None:
         """The look found no thumbnail."""
@@ -190,7 +203,8 @@ class Jobs:
         if self._is_quarantined(item, now):
             return
         item.step(Phase.RENDER)
-        self._wishes.enqueue(item)
+        demands.missed(item)
+        self._wishes.board.enqueue(item)
 
     def render_again(self, item: Item, now: float) -> None:
         """Its source never reached a renderer: once more, at its old place. What is lost every time has failed."""
@@ -200,7 +214,7 @@ class Jobs:
         """Back to its place: its renderer was needed elsewhere, or (`need` bytes) there is no memory for it yet."""
         item.step(Phase.RENDER)
         if need is None or not item.lanes:
-            self._wishes.enqueue(item)
+            self._wishes.board.enqueue(item)
         else:
             self._budget.wait(item, need)
 
@@ -211,7 +225,7 @@ class Jobs:
             self.fail(item, ItemCode.INTERNAL, about(item.path, cause), now, source=None)
             return
         item.step(phase)
-        self._wishes.enqueue(item)
+        self._wishes.board.enqueue(item)
 
     def died(self, item: Item, verdict: Verdict, now: float) -> bool:
         """A renderer died over it; True when it is tried again, one priority lower, else it has its final state."""
@@ -221,12 +235,12 @@ class Jobs:
             reason = f"{verdict.cause}, {item.deaths} times"
             self._quarantine.add(item.path, item.size, item.mtime_ns, reason, item.deaths, self._wall_ms())
             self._quarantined(item, reason, now, source=Source.RENDER)
-        elif verdict.blame is Blame.PLACE or item.outside_deaths > self._wishes.max_retries(item):
+        elif verdict.blame is Blame.PLACE or item.outside_deaths > demands.max_retries(item):
             self.fail(item, verdict.code, about(item.path, verdict.cause), now, source=Source.RENDER)
         elif not self._is_quarantined(item, now):
             self.stats.retries += 1
             item.step(Phase.RENDER)
-            self._wishes.enqueue_retry(item)
+            self._wishes.board.enqueue_retry(item)
             return True
         return False
 

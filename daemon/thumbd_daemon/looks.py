@@ -3,7 +3,7 @@
 from typing import Final
 
 from thumbd_protocol.errors import ItemCode
-from thumbd_protocol.items import Source, State
+from thumbd_protocol.items import Rank, Source, State
 
 from . import records
 from .batches import Outcome
@@ -33,17 +33,19 @@ class Looks:
         """Forget every task."""
         self._tasks.clear()
 
-    def give(self, scout: Worker) -> bool:
-        """Let a free scout look at those whose turn it is; False when nobody waits."""
+    def give(self, scout: Worker, *, urgent_alone: bool = False, short: bool = False) -> bool:
+        """Let a free scout look at those whose turn it is (`urgent_alone`: on or near a screen, `short`: so that it is
+        soon back); False when nobody waits."""
         settings = self._hands.settings
-        items = self._hands.jobs.take_looks(
-            settings.look_paths, settings.urgent_look_paths, _LOOK_BYTES, self._hands.clock()
-        )
+        urgent = settings.urgent_look_paths
+        most, least = urgent if short else settings.look_paths, Rank.HIGH if urgent_alone else Rank.BACKGROUND
+        items = self._hands.jobs.take_looks(most, urgent, _LOOK_BYTES, self._hands.clock(), least)
         if not items:
             return False
         number = self._hands.number()
         self._tasks[number] = {item.number: item for item in items}
-        look = Look(number, [(i.number, i.path, i.flavor) for i in items])
+        again = [item.number for item in items if item.again]
+        look = Look(number, [(i.number, i.path, i.flavor) for i in items], again)
         self._hands.to_scout(scout, look, number, items[0].path)
         return True
 
@@ -95,7 +97,7 @@ class Looks:
         if isinstance(result, records.Miss):
             self._hands.jobs.needs_render(item, result.size, result.mtime_ns, now)
             return
-        item.size = result.size
+        item.size, item.mtime_ns = result.size, result.mtime_ns
         if isinstance(result, records.NoUse):
             source = Source.CACHE if result.remembered else None
             code = ItemCode(result.code) if result.code in set(ItemCode) else ItemCode.INTERNAL

@@ -6,7 +6,7 @@ Each task has a number; a renderer is busy with it from the order until its pixe
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from thumbd_protocol.errors import PERMANENT_FAILURES, ItemCode
@@ -14,6 +14,7 @@ from thumbd_protocol.items import FLAVOR_EDGE, Source, State
 
 from . import records
 from .batches import Outcome
+from .demands import patience
 from .formats import mime_of
 from .hands import Hands
 from .items import Item, Phase
@@ -21,7 +22,7 @@ from .marks import Marks
 from .pool import Kind, Worker
 from .records import Expect, Open, Publish, Record, Rendered
 from .sentences import about
-from .verdicts import DEADLINE, SHED, STALLED, Verdict, lie_in, of_death, of_kill, of_refusal
+from .verdicts import DEADLINE, SHED, STALLED, Blame, Verdict, lie_in, of_death, of_kill, of_refusal
 from .worker_handle import Exit
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Making:
     publisher: Worker | None = None
     answer: Rendered | None = None
     published: int = 0
+    #: Whether those who wait for it have given it less time than pictures have.
+    hurried: bool = False
 
 
 class Renders:
@@ -123,10 +126,11 @@ class Renders:
     def _give_render(self, scout: Worker, renderer: Worker, item: Item, need: int) -> None:
         number, now = self._hands.number(), self._hands.clock()
         settings = self._hands.settings
-        patience = min(settings.task_base_s + settings.task_per_megabyte_s * item.size / 1e6, settings.task_most_s)
+        usual = min(settings.task_base_s + settings.task_per_megabyte_s * item.size / 1e6, settings.task_most_s)
+        allowed = patience(item, usual)
         allowance = self._hands.budget.begin(number, need)
-        self._tasks[number] = Making(item, renderer, scout, patience, allowance)
-        self._hands.pool.give(renderer, number, now + patience, now, item.path)
+        self._tasks[number] = Making(item, renderer, scout, allowed, allowance, hurried=allowed < usual)
+        self._hands.pool.give(renderer, number, now + allowed, now, item.path)
         # The renderer hears the number before the scout does: it takes no other source.
         self._hands.crew.send(renderer, Expect(number, allowance))
         edge = FLAVOR_EDGE[item.flavor]
@@ -161,7 +165,8 @@ class Renders:
         settings = self._hands.settings
         task.opened, task.need = True, header.need
         allowed = settings.task_per_megapixel_s * header.width * header.height / 1e6
-        task.patience_s = min(task.patience_s + allowed, settings.task_most_s)
+        usual = min(task.patience_s + allowed, settings.task_most_s)
+        task.patience_s = patience(task.item, usual)
         renderer.deadline = renderer.since + task.patience_s
         go = self._hands.budget.ask(number, header.need, task.item.rank)
         if header.need > task.allowance:
@@ -281,6 +286,8 @@ class Renders:
         if end is None:
             limit = self._hands.settings.renderer_memory
             verdict = of_kill(renderer.killed_for or DEADLINE, task.patience_s, limit)
+            if task.hurried and renderer.killed_for == DEADLINE:
+                verdict = replace(verdict, blame=Blame.PLACE)  # the file may be all right
         else:
             verdict = of_death(end.code, end.signal, end.last_words)
         again = self._hands.jobs.died(task.item, verdict, self._hands.clock())

@@ -49,8 +49,9 @@ class Settings:
     #: a crash costs nobody a start.
     least_renderers: int = 1
     most_renderers: int = field(default_factory=_cores)
-    #: Scouts for looks, opening and publishing; two, so that one slow file does not stop all others.
-    scouts: int = 2
+    #: Scouts for looks, opening and publishing; so many that one slow file does not stop all others, and one is free
+    #: for what comes on screen while the others publish.
+    scouts: int = 3
     #: Open items that batches may have, and how much of it is kept for what is on screen.
     queue_capacity: int = 200_000
     queue_reserve: int = 10_000

@@ -1,35 +1,30 @@
-"""Who wants which thumbnail: batches and views, as lanes of one schedule. Pure; `now` is monotonic seconds.
+"""What is wanted: batches and views, told apart from how far the work is. Pure; `now` is monotonic seconds.
 
-An item is one (path, flavor), shared by all who want it. The best lane counts; an item is dropped only when nobody
-wants it. Every item of a batch gets exactly one final state there. What sessions are to hear is left in `news`.
+Every item of a batch gets exactly one final state there. A final state of a durable batch goes to the journal first
+(`entries`) and is told when it is `written`.
 """
 
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 
-from thumbd_protocol.items import Flavor, ItemUpdate, Priority, Rank, State
-from thumbd_protocol.requests import Focus
+from thumbd_protocol.errors import ItemCode
+from thumbd_protocol.items import Source, State
 
-from .batches import MAX_RETRIES, Batch, Outcome
-from .items import STAGE, Item, Key, Phase
-from .lanes import Lane, Schedule, Stage
-from .news import Ended, Moved, News, Told
+from . import keeping
+from .batches import PENDING, WRITING, Batch, Outcome, Terms
+from .board import Board
+from .items import Item, Key, Phase
+from .lanes import Client
+from .news import Added, Closed, Ended, Entry, Forgotten, Moved, News, Opened, Released, Settled, Told
+from .presence import Presence
+from .views import View, Views
 
-#: Finished batches that are remembered for ``batches`` and ``status``.
-_MAX_ENDED: Final = 256
-
-
-@dataclass(eq=False)
-class View:
-    """What one view of a session shows: on screen, and near it. `members` are the paths in its focus."""
-
-    session: bytes
-    generation: int
-    flavor: Flavor
-    visible: Lane[Item]
-    near: Lane[Item]
-    members: set[bytes] = field(default_factory=set)
+#: Batches without an end that a session may have.
+MAX_OPEN: Final = 1000
+#: Items of a batch that ends which get their final states in one go: more would be a stop that others notice.
+_AT_ONCE: Final = 2000
 
 
 class QueueFull(Exception):
@@ -40,164 +35,151 @@ class QueueFull(Exception):
         self.room = room
 
 
+class TooManyBatches(Exception):
+    """A session has too many batches without an end."""
+
+
+class NotDurable(Exception):
+    """A batch that is not durable is asked for as one that is."""
+
+
 class Wishes:
     """All that is wanted. `capacity` bounds the open items, `reserve` of it is kept for what is on screen."""
 
     def __init__(self, capacity: int, reserve: int) -> None:
         self.capacity = capacity
         self._reserve = reserve
-        self.items: dict[Key, Item] = {}
+        self.board = Board()
+        self.views = Views(self.board)
+        self.items = self.board.items
+        self.schedule = self.board.schedule
         self.batches: dict[str, Batch] = {}
-        self._views: dict[tuple[bytes, str], View] = {}
-        self.schedule: Schedule[Item] = Schedule(lambda item, stage: STAGE.get(item.phase) is stage)
-        self._retries: dict[tuple[bytes, Rank], Lane[Item]] = {}
-        self._count = 0
+        self.presence = Presence(self.schedule)
+        self._doomed: deque[tuple[Batch, deque[Key]]] = deque()
         self.joined = self.cancelled = 0
-        self.news: list[News] = []
+
+    @property
+    def news(self) -> list[News]:
+        """What sessions are to hear, not yet taken."""
+        return self.board.news
+
+    def take_news(self) -> list[News]:
+        news, self.board.news = self.board.news, []
+        return news
+
+    def take_entries(self) -> list[Entry]:
+        """What the journal is to write, in order."""
+        entries, self.board.entries = self.board.entries, []
+        return entries
 
     def room(self) -> int:
         """How many more items of batches may be open."""
         return max(0, self.capacity - self._reserve - len(self.items))
 
+    # -- asking -----------------------------------------------------------------------------------------------
+
     def submit(
-        self,
-        session: bytes,
-        ident: str,
-        keys: Iterable[Key],
-        priority: Priority,
-        now: float,
-        *,
-        more: bool,
-        listing: bool,
-        max_retries: int | None = None,
+        self, session: bytes, ident: str, keys: Iterable[Key], terms: Terms, now: float, *, more: bool, listing: bool
     ) -> Batch:
-        """Open or join the batch `ident` and add what it lacks. All or nothing: raises QueueFull."""
+        """Open or join the batch `ident` and add what it lacks. All or nothing: raises QueueFull, TooManyBatches,
+        NotDurable."""
         batch = self.batches.get(ident)
-        if batch is not None and batch.ended is not None and session not in batch.sessions:
-            self.schedule.close(batch.lane)
-            batch = None  # told in full to others and forgotten item by item: for a newcomer it begins again
-        new = [key for key in dict.fromkeys(keys) if batch is None or key not in batch.members]
+        while batch is not None and batch.doomed:
+            self.work_off(now)  # it begins again when it has ended
+        if batch is not None and batch.released and session not in batch.sessions:
+            batch = None  # told in full to others, of whom it does not know any more what: it begins again
+        new = [key for key in dict.fromkeys(keys) if batch is None or not batch.has(key)]
         if len(new) > self.room():
             raise QueueFull(self.room())
         if batch is None:
-            batch = Batch(ident, self.schedule.open(session, priority.rank), now)
-            batch.lane.owner = batch
-            self.batches[ident] = batch
-        elif batch.ended is not None and (new or listing):
-            batch.ended = None
-        batch.sessions.add(session)
+            if (
+                sum(session in b.sessions and (b.ended is None or session in b.owed) for b in self.batches.values())
+                >= MAX_OPEN
+            ):
+                raise TooManyBatches(
+                    f"a session has at most {MAX_OPEN} batches that it has not dealt with: do that first"
+                )
+            batch = self._open(ident, Client(terms.user, session), terms, now)
+        elif terms.durable and not batch.terms.durable:
+            raise NotDurable(f"the batch '{ident}' is there already and is not durable")
+        if batch.ended is not None and (new or listing or more):
+            batch.ended, batch.released = None, False
+        self._join(batch, session, terms)
         batch.more = more
-        batch.listing = batch.listing or listing
-        batch.max_retries = batch.max_retries if max_retries is None else max_retries
+        batch.listing += listing
+        self.note_opened(batch)
         self._add(batch, new, now)
         self._look_for_end(batch, now)
         return batch
+
+    def _open(self, ident: str, client: Client, terms: Terms, now: float) -> Batch:
+        watchers: set[bytes] = set()
+        if ident in self.batches:
+            watchers = self.batches[ident].watchers  # they look at whatever has this name
+            self._forget(self.batches[ident])
+        batch = Batch(ident, terms, self.schedule.open(client, terms.priority.rank), now)
+        batch.lane.owner = batch
+        batch.watchers = watchers
+        self.batches[ident] = batch
+        return batch
+
+    def _join(self, batch: Batch, session: bytes, terms: Terms) -> None:
+        """One more session asks for a batch: it is told what has ended before; the more urgent wish counts."""
+        if terms.priority.rank < batch.terms.priority.rank:
+            batch.terms = replace(batch.terms, priority=terms.priority)
+        folders = tuple(dict.fromkeys((*batch.terms.folders, *terms.folders)))
+        batch.terms = replace(batch.terms, max_retries=terms.max_retries, folders=folders)
+        if session in batch.sessions:
+            self.presence.weigh(batch)
+            return
+        if batch.lane.client.session == b"":
+            self.schedule.move(batch.lane, client=Client(batch.terms.user, session))
+        batch.sessions.add(session)
+        self.presence.weigh(batch)
+        self.board.news.extend(Told(session, update, False) for update in batch.finals())
+        if batch.ended is not None:
+            batch.owed.add(session)
+            self.board.news += [Moved(session, batch.ident), Ended(session, batch.end())]
+
+    def revive(self, ident: str, client: Client, terms: Terms, started: float) -> Batch:
+        """A batch of an earlier daemon, as yet without items."""
+        return self._open(ident, client, terms, started)
+
+    def go_on(self, batch: Batch, keys: list[Key], now: float) -> None:
+        """These of its items have no final state."""
+        self._add(batch, keys, now)
+
+    def said_again(self, session: bytes, ident: str, now: float, *, more: bool) -> None:
+        """A chunk that was taken before was said again, and answered from memory: others may have been taken since."""
+        batch = self.batches.get(ident)
+        if batch is not None and session in batch.sessions and batch.more and not more:
+            batch.more = False
+            self.steered(batch, now)
 
     def found(self, ident: str, keys: Iterable[Key], now: float) -> None:
         """The listing of a batch's folder found these; they are never refused."""
         batch = self.batches.get(ident)
         if batch is not None and batch.listing:
-            self._add(batch, [key for key in dict.fromkeys(keys) if key not in batch.members], now)
+            self._add(batch, [key for key in dict.fromkeys(keys) if not batch.has(key)], now)
             self._moved(batch)
 
     def listed(self, ident: str, error: str | None, message: str | None, now: float) -> None:
-        """The listing of a batch's folder has ended, perhaps badly."""
+        """The listing of a batch's folder has ended, perhaps badly. One that the daemon's end cut short begins again
+        with the next daemon if it is durable."""
         batch = self.batches.get(ident)
-        if batch is not None and batch.listing:
-            batch.listing = False
-            batch.error, batch.message = error, message
-            self._look_for_end(batch, now)
-
-    def max_retries(self, item: Item) -> int:
-        """How many times `item` may be tried again after others have killed its renderers: the most that any of those
-        who wait for it asks for."""
-        owners = [lane.owner for lane in item.lanes]
-        return max((o.max_retries if isinstance(o, Batch) else MAX_RETRIES for o in owners), default=0)
-
-    def focus(self, session: bytes, focus: Focus, now: float) -> None:
-        """What a view shows now; what left it is dropped unless somebody else wants it."""
-        view = self._views.get((session, focus.view))
-        if view is not None and focus.generation <= view.generation:
+        if batch is None or not batch.listing or (batch.terms.durable and error == ItemCode.SHUTDOWN):
             return
-        if view is None:
-            view = self._open_view(session, focus.view, focus.flavor)
-        view.generation = focus.generation
-        wanted = dict.fromkeys(focus.near, view.near) | dict.fromkeys(focus.visible, view.visible)
-        for path in list(view.members):
-            if path not in wanted or focus.flavor is not view.flavor:
-                self._leave(view, path)
-        view.flavor = focus.flavor
-        view.visible.clear()
-        view.near.clear()
-        for path in dict.fromkeys([*focus.visible, *focus.near]):
-            self._show(view, path, wanted[path], now)
-        if not wanted:
-            self._close_view(session, focus.view)
-
-    def cancel(self, ident: str, now: float) -> tuple[int, int, int]:
-        """End a batch; (dropped, running, shared) items. Raises KeyError for one that is unknown."""
-        batch = self.batches[ident]
-        counts = [0, 0, 0]
-        batch.listing = batch.more = False
-        for key in [key for key, pending in batch.members.items() if pending]:
-            counts[self._cancel_item(batch, self.items[key], now)] += 1
+        batch.listing -= 1
+        batch.error, batch.message = error or batch.error, message or batch.message
+        self.note_opened(batch)
         self._look_for_end(batch, now)
-        return counts[0], counts[1], counts[2]
 
-    def cancel_items(self, session: bytes, keys: Iterable[Key], now: float) -> tuple[int, int, int]:
-        """End this session's interest in some items, in whichever of its batches they are."""
-        counts = [0, 0, 0]
-        touched: set[Batch] = set()
-        for key in keys:
-            item = self.items.get(key)
-            owners = [lane.owner for lane in item.lanes] if item is not None else []
-            for owner in owners:
-                if item is not None and isinstance(owner, Batch) and owner.sessions == {session}:
-                    counts[self._cancel_item(owner, item, now)] += 1
-                    touched.add(owner)
-        for batch in touched:
-            self._look_for_end(batch, now)
-        return counts[0], counts[1], counts[2]
+    def may_list(self, ident: str) -> bool:
+        """Whether there is room for more of what a batch's listing finds."""
+        batch = self.batches.get(ident)
+        return batch is not None and not batch.lane.paused and self.room() > 0
 
-    def close_session(self, session: bytes) -> None:
-        """A session has ended; what only it wanted is dropped."""
-        for owner, name in [key for key in self._views if key[0] == session]:
-            self._close_view(owner, name)
-        for batch in [batch for batch in self.batches.values() if session in batch.sessions]:
-            batch.sessions.discard(session)
-            if not batch.sessions:
-                for key in [key for key, pending in batch.members.items() if pending]:
-                    self._withdraw(self.items[key], batch.lane)
-                self.schedule.close(batch.lane)
-                del self.batches[batch.ident]
-        for client, rank in [key for key in self._retries if key[0] == session]:
-            lane = self._retries.pop((client, rank))
-            waiting = lane.queues[Stage.RENDER].copy()
-            self.schedule.close(lane)
-            for item in waiting:  # others may want it still, and it stands in none of their queues
-                if item.phase is Phase.RENDER:
-                    self._enqueue(item, item.lanes)
-
-    # -- for those who do the work ----------------------------------------------------------------------------
-
-    def enqueue(self, item: Item) -> None:
-        """`item` waits for its next stage, for all who want it; dropped if that is nobody."""
-        self._enqueue(item, item.lanes)
-        self._drop_if_unwanted(item)
-
-    def enqueue_retry(self, item: Item) -> None:
-        """The same, one priority lower than its best wish."""
-        if item.lanes:
-            best = min(item.lanes, key=lambda lane: lane.rank)
-            rank = Rank(min(best.rank + 1, Rank.BACKGROUND))
-            self._retry_lane(best.client, rank).push(STAGE[item.phase], item)
-        self._drop_if_unwanted(item)
-
-    def tell_views(self, item: Item, update: ItemUpdate) -> None:
-        """Those who look at it hear how it goes; batches count final states alone."""
-        for lane in item.lanes:
-            if isinstance(lane.owner, View):
-                self.news.append(Told(lane.owner.session, update, lane is lane.owner.visible))
+    # -- what becomes of it -----------------------------------------------------------------------------------
 
     def settle(self, item: Item, outcome: Outcome, now: float) -> None:
         """`item` has its final state: tell all who want it, count it in their batches, forget it."""
@@ -206,122 +188,174 @@ class Wishes:
         update = outcome.update(item.key)
         critical: dict[bytes, bool] = {}
         batches: list[Batch] = []
+        shown: list[View] = []
         for lane in item.lanes:
             owner = lane.owner
             if isinstance(owner, View):
                 critical[owner.session] = critical.get(owner.session, False) or lane is owner.visible
+                shown.append(owner)
+            elif isinstance(owner, Batch) and owner.terms.durable:
+                if outcome.error != ItemCode.SHUTDOWN:  # else it goes on with the next daemon
+                    self._write(owner, item.key, outcome, now)
             elif isinstance(owner, Batch):
                 owner.settle(item.key, outcome, now)
                 batches.append(owner)
-                critical.update({session: critical.get(session, False) for session in owner.sessions})
-        for session, urgent in critical.items():
-            self.news.append(Told(session, update, urgent))
+                critical.update({session: critical.get(session, False) for session in owner.readers})
+        self.board.news.extend(Told(session, update, urgent) for session, urgent in critical.items())
         item.lanes = []
+        for view in shown:
+            self.views.settled(view, item, now)
         for batch in batches:
             self._look_for_end(batch, now)
 
-    # -- inside -----------------------------------------------------------------------------------------------
-
-    def _open(self, key: Key, now: float) -> tuple[Item, bool]:
+    def give_up(self, batch: Batch, key: Key, now: float) -> None:
+        """An item is cancelled in one batch; the batch's end is looked for by `steered`."""
         item = self.items.get(key)
+        if batch.terms.durable:
+            self._write(batch, key, Outcome(State.CANCELLED), now)
+        else:
+            self._settled(batch, key, Outcome(State.CANCELLED), now)
         if item is not None:
-            return item, False
-        self._count += 1
-        item = self.items[key] = Item(self._count, *key, now)
-        return item, True
+            item.lanes = [lane for lane in item.lanes if lane.owner is not batch]
+            self.board.drop_if_unwanted(item)
+
+    def doom(self, batch: Batch, now: float) -> None:
+        """A batch is to end: no more of it is begun, and `work_off` gives all of it its final state."""
+        batch.listing, batch.more = 0, False
+        batch.doomed = True
+        self._doomed.append((batch, deque(batch.pending())))
+        self.steered(batch, now)
+        self.work_off(now)
+
+    def work_off(self, now: float) -> bool:
+        """Give some of what is doomed its final state; True when more is left."""
+        for _ in range(_AT_ONCE):
+            if not self._doomed:
+                return False
+            batch, keys = self._doomed[0]
+            if keys:
+                key = keys.popleft()
+                if batch.members.get(key, WRITING) >= PENDING:
+                    self.give_up(batch, key, now)
+                continue
+            self._doomed.popleft()
+            batch.doomed = False
+            self.steered(batch, now)
+            if self.batches.get(batch.ident) is not batch:
+                self._close_lanes(batch)
+        return bool(self._doomed)
+
+    def steered(self, batch: Batch, now: float) -> None:
+        """Somebody has changed what is to become of a batch."""
+        self.presence.weigh(batch)
+        self.note_opened(batch)
+        self._look_for_end(batch, now)
+
+    def written(self, entry: Settled, now: float) -> None:
+        """The journal holds a final state: now it counts, and is told."""
+        batch = self.batches.get(entry.batch)
+        if batch is not None and batch.members.get(entry.key) == WRITING:
+            self._settled(batch, entry.key, entry.outcome, now)
+            self._look_for_end(batch, now)
+
+    def credited(self, session: bytes, ident: str, now: float) -> None:
+        """A session has dealt with everything that it was told of a batch that has ended."""
+        batch = self.batches.get(ident)
+        if batch is not None and session in batch.owed:
+            batch.owed.discard(session)
+            batch.unheard = None
+            self.look_for_release(batch, now)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is work that nobody has told to wait."""
+        open_ = (batch for batch in self.batches.values() if batch.ended is None and not batch.paused)
+        return any(batch.members or batch.listing or batch.sessions for batch in open_)
+
+    # -- time -------------------------------------------------------------------------------------------------
+
+    def expire(self, now: float) -> None:
+        """Forget finished batches whose time is over; what was never said to its end is finished by then, too."""
+        for batch in [b for b in self.batches.values() if b.more and not b.sessions]:
+            if now - batch.started >= batch.terms.ttl_s:
+                batch.more = False
+                self.steered(batch, now)
+        for batch in keeping.unheard(self.batches.values(), now):
+            self._release(batch)
+        for batch in keeping.expired(self.batches.values(), now):
+            self._forget(batch)
+
+    def _forget(self, batch: Batch) -> None:
+        if self.batches.get(batch.ident) is batch:
+            del self.batches[batch.ident]
+            self._close_lanes(batch)
+            self.note(batch, Forgotten(batch.ident))
+
+    def _close_lanes(self, batch: Batch) -> None:
+        self.schedule.close(batch.lane)
+        if batch.held is not None:
+            self.schedule.close(batch.held)
+
+    # -- inside -----------------------------------------------------------------------------------------------
 
     def _add(self, batch: Batch, keys: list[Key], now: float) -> None:
         for key in keys:
-            item, new = self._open(key, now)
+            item, new = self.board.open(key, now)
             batch.joined += not new
             self.joined += not new
-            batch.members[key] = True
-            item.lanes.append(batch.lane)
-            self._enqueue(item, [batch.lane])
+            batch.add(key)
+            if item.size and item.phase in (Phase.RENDER, Phase.RENDERING, Phase.PUBLISHING):
+                batch.missed(key, item.size)
+            self.board.join(item, batch.lane)
+        if keys:
+            self.note(batch, Added(batch.ident, keys))
 
-    def _enqueue(self, item: Item, lanes: list[Lane[Item]]) -> None:
-        stage = STAGE.get(item.phase)
-        if stage is not None:
-            for lane in lanes:
-                lane.push(stage, item)
+    def _write(self, batch: Batch, key: Key, outcome: Outcome, now: float) -> None:
+        batch.writing(key, now)
+        self.note(batch, Settled(batch.ident, key, outcome))
 
-    def _open_view(self, session: bytes, name: str, flavor: Flavor) -> View:
-        visible = self.schedule.open(session, Rank.CRITICAL)
-        near = self.schedule.open(session, Rank.HIGH)
-        view = View(session, -1, flavor, visible, near)
-        visible.owner = near.owner = view
-        self._views[session, name] = view
-        return view
-
-    def _close_view(self, session: bytes, name: str) -> None:
-        view = self._views.pop((session, name))
-        for path in list(view.members):
-            self._leave(view, path)
-        self.schedule.close(view.visible)
-        self.schedule.close(view.near)
-
-    def _show(self, view: View, path: bytes, lane: Lane[Item], now: float) -> None:
-        key = (path, view.flavor)
-        if path in view.members:
-            item = self.items.get(key)
-            if item is None or not any(old.owner is view for old in item.lanes):
-                return  # told already
-            item.lanes = [old for old in item.lanes if old.owner is not view]
-        else:
-            item, _new = self._open(key, now)
-            view.members.add(path)
-        item.lanes.append(lane)
-        self._enqueue(item, [lane])
-
-    def _leave(self, view: View, path: bytes) -> None:
-        view.members.discard(path)
-        item = self.items.get((path, view.flavor))
-        if item is not None:
-            for lane in (view.visible, view.near):
-                self._withdraw(item, lane)
-
-    def _withdraw(self, item: Item, lane: Lane[Item]) -> None:
-        if lane in item.lanes:
-            item.lanes.remove(lane)
-            self._drop_if_unwanted(item)
-
-    def _drop_if_unwanted(self, item: Item) -> None:
-        # What is under way goes on: its result is good for the cache, and somebody may still join.
-        if not item.lanes and item.phase in STAGE:
-            item.step(Phase.DONE)
-            del self.items[item.key]
-
-    def _cancel_item(self, batch: Batch, item: Item, now: float) -> int:
-        """0 dropped, 1 running on, 2 wanted by others."""
-        outcome = Outcome(State.CANCELLED)
-        self.cancelled += 1
-        batch.settle(item.key, outcome, now)
-        for session in batch.sessions:
-            self.news.append(Told(session, outcome.update(item.key), False))
-        running = item.phase not in STAGE
-        item.lanes.remove(batch.lane)
-        shared = bool(item.lanes)
-        self._drop_if_unwanted(item)
-        return 2 if shared else 1 if running else 0
+    def _settled(self, batch: Batch, key: Key, outcome: Outcome, now: float) -> None:
+        update = batch.settle(key, outcome, now)
+        self.board.news.extend(Told(session, update, False) for session in batch.readers)
 
     def _moved(self, batch: Batch) -> None:
-        self.news.extend(Moved(session, batch.ident) for session in batch.sessions)
+        self.board.news.extend(Moved(session, batch.ident) for session in batch.readers)
 
     def _look_for_end(self, batch: Batch, now: float) -> None:
         self._moved(batch)
+        if self.presence.is_out_of_place(batch):
+            self.presence.weigh(batch)
         if batch.complete and batch.ended is None:
             batch.ended = now
-            self.news.extend(Ended(session, batch.end()) for session in batch.sessions)
-            self._forget_oldest()
+            batch.owed = set(batch.readers)
+            batch.unheard = None if batch.readers else now
+            batch.paused = False
+            self.presence.weigh(batch)
+            self.note_opened(batch)
+            self.board.news.extend(Ended(session, batch.end()) for session in batch.readers)
+            ended_ms = batch.terms.created_ms + round((now - batch.started) * 1000)
+            self.note(batch, Closed(batch.ident, ended_ms, batch.error, batch.message))
+            self.look_for_release(batch, now)
 
-    def _forget_oldest(self) -> None:
-        ended = sorted((b for b in self.batches.values() if b.ended is not None), key=lambda b: b.ended or 0.0)
-        for batch in ended[: max(0, len(ended) - _MAX_ENDED)]:
-            self.schedule.close(batch.lane)
-            del self.batches[batch.ident]
+    def look_for_release(self, batch: Batch, now: float) -> None:
+        """Look whether everybody has dealt with all of a batch."""
+        if batch.ended is None or batch.owed or batch.released:
+            return
+        if batch.terms.durable and batch.unheard is not None:
+            return  # whoever was told of it before the daemon's end may be on his way back
+        self._release(batch)
 
-    def _retry_lane(self, client: bytes, rank: Rank) -> Lane[Item]:
-        lane = self._retries.get((client, rank))
-        if lane is None:
-            lane = self._retries[client, rank] = self.schedule.open(client, rank)
-        return lane
+    def _release(self, batch: Batch) -> None:
+        batch.release()
+        cached = batch.cached - sum(update.source is Source.CACHE for update in batch.failures.values())
+        self.note(batch, Released(batch.ident, batch.ready, batch.cancelled, cached, batch.volume))
+        for oldest in keeping.too_many(self.batches.values()):
+            self._forget(oldest)
+
+    def note_opened(self, batch: Batch) -> None:
+        self.note(batch, Opened(batch.ident, batch.terms, bool(batch.listing), batch.more, batch.paused))
+
+    def note(self, batch: Batch, entry: Entry) -> None:
+        """Leave something for the journal, if the batch is one of those that it keeps."""
+        if batch.terms.durable:
+            self.board.entries.append(entry)

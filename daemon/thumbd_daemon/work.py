@@ -50,8 +50,15 @@ class Work:
         while (scout := self._hands.pool.idle(Kind.QUICK)) is not None:
             if self.renders.give_publish(scout) or self.marks.give(scout):
                 continue
-            if only_finish or not (self.renders.give_first_step(scout) or self.looks.give(scout)):
+            if only_finish or not (self.renders.give_first_step(scout) or self._look(scout)):
                 return
+
+    def _look(self, scout: Worker) -> bool:
+        """Have a scout look at files; the last one that is free is kept for what is on or near somebody's screen."""
+        scouts = [one for one in self._hands.pool.of(Kind.QUICK) if one.stuck is None]
+        free = sum(one.state is State.READY for one in scouts)
+        watched = len(self._hands.jobs.views) > 0
+        return self.looks.give(scout, urgent_alone=watched and free < 2 <= len(scouts), short=watched)
 
     def abandon(self) -> None:
         """The end has come: what children still say or suffer concerns nobody any more."""

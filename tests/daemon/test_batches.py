@@ -2,9 +2,9 @@
 
 import pytest
 
-from thumbd_daemon.batches import Batch, Outcome
+from thumbd_daemon.batches import Batch, Outcome, Terms
 from thumbd_daemon.items import Key
-from thumbd_daemon.lanes import Lane
+from thumbd_daemon.lanes import Client, Lane
 from thumbd_protocol.items import Flavor, Rank, Source, State
 
 READY = Outcome(State.READY, source=Source.RENDER, size=10)
@@ -15,7 +15,10 @@ def keys(count: int) -> list[Key]:
 
 
 def batch_of(count: int) -> Batch:
-    return Batch("b", Lane(b"c", Rank.NORMAL), started=100.0, members=dict.fromkeys(keys(count), True))
+    batch = Batch("b", Terms(), Lane(Client(0, b"c"), Rank.NORMAL), started=100.0)
+    for key in keys(count):
+        batch.add(key)
+    return batch
 
 
 def test_each_state_is_counted_where_it_belongs() -> None:
@@ -47,12 +50,11 @@ def test_an_item_is_settled_once_and_never_a_strangers() -> None:
 
 
 @pytest.mark.parametrize("still", ["listing", "more"])
-def test_while_more_may_come_there_is_no_total_and_no_end(still: str) -> None:
+def test_while_more_may_come_there_is_no_end_and_of_a_folder_no_total(still: str) -> None:
     batch = batch_of(1)
     setattr(batch, still, True)
     batch.settle(keys(1)[0], READY, 101.0)
-    assert [batch.complete, batch.progress(101.0).total] == [False, None]
-    assert batch.progress(101.0).eta_ms is None
+    assert [batch.complete, batch.progress(101.0).total] == [False, None if still == "listing" else 1]
     setattr(batch, still, False)
     assert batch.complete
     assert batch.progress(101.0).total == 1
@@ -66,15 +68,15 @@ def test_the_rate_is_the_one_of_late_not_of_the_whole_run() -> None:
     batch = batch_of(200)
     for n, key in enumerate(keys(100)):  # ten a second for ten seconds
         batch.settle(key, READY, 100.0 + n / 10)
-    assert batch.rate(110.0) == pytest.approx(10, rel=0.1)
+    assert batch.progress(110.0).rate == pytest.approx(10, rel=0.1)
     assert batch.progress(110.0).eta_ms == pytest.approx(10_000, rel=0.1)
-    assert batch.rate(140.0) < 3  # then nothing for half a minute
+    assert batch.progress(140.0).rate < 3  # then nothing for half a minute
 
 
 def test_the_rate_of_a_batch_that_has_just_begun_is_finite() -> None:
     batch = batch_of(3)
     batch.settle(keys(1)[0], READY, 100.0)
-    assert 0 < batch.rate(100.0) <= 1000
+    assert 0 < batch.progress(100.0).rate <= 1000
     assert batch_of(1).progress(100.0).eta_ms is None
 
 

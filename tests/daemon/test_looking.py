@@ -79,7 +79,9 @@ def test_a_file_that_may_not_be_read_is_said_even_if_its_thumbnail_is_there(desk
 def test_a_valid_thumbnail_of_ours_is_a_hit_for_its_flavor_alone(desk: Places, tmp_path: Path) -> None:
     picture = original(tmp_path / "a.jpg")
     put_thumbnail(desk, picture)
-    assert at(desk, tmp_path / "a.jpg") == Hit(7, desk.thumbnail(picture.path, "large"), 40, 30, picture.size)
+    assert at(desk, tmp_path / "a.jpg") == Hit(
+        7, desk.thumbnail(picture.path, "large"), 40, 30, picture.size, picture.mtime_ns
+    )
     assert isinstance(at(desk, tmp_path / "a.jpg", "normal"), Miss)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from thumbd_daemon import records
+from thumbd_daemon.lanes import Client
 from thumbd_daemon.pool import Kind, State, Worker
 from thumbd_daemon.verdicts import MEMORY, SHED
 from thumbd_protocol.items import Flavor
@@ -102,7 +103,7 @@ def test_a_picture_that_waits_for_memory_and_that_nobody_wants_any_more_is_never
     shop, (first, second) = decoding(2)
     big = tell(shop, first, 800 * MB)
     shop.answer(second, records.GivenBack(tell(shop, second, 900 * MB)))
-    shop.wishes.cancel("b", shop.now)
+    shop.steering.cancel(shop.wishes.batches["b"], shop.now)
     shop.answer(first, honest(big))
     assert shop.all_busy_with(records.Open) == []
     shop.to_the_end()
@@ -122,13 +123,13 @@ def looks_at(shop: Workshop, *names: str, generation: int = 1) -> None:
     """A window shows these."""
     visible = [b"/" + name.encode() for name in names]
     focus = Focus(view="v", generation=generation, flavor=Flavor.LARGE, visible=visible, near=[])
-    shop.wishes.focus(SESSION, focus, shop.now)
+    shop.wishes.views.focus(Client(0, SESSION), focus, shop.now)
     shop.give()
 
 
 def test_a_picture_that_waits_for_memory_and_that_nobody_wants_any_more_keeps_nobody_waiting() -> None:
     shop, _first = without_room()
-    shop.wishes.cancel_items(SESSION, [(b"/1", Flavor.LARGE)], shop.now)
+    shop.steering.cancel_items(SESSION, [(b"/1", Flavor.LARGE)], shop.now)
     shop.submit("small", batch="later")
     shop.miss()
     assert shop.opening()[1].path == b"/small"

@@ -49,7 +49,7 @@ def test_what_was_published_is_found_by_the_next_look(desk: Places, tmp_path: Pa
     picture = original(tmp_path / "a.jpg")
     done = publish(desk, task(picture.path, size=picture.size, mtime_ns=picture.mtime_ns), slot())
     assert done == Published(3, desk.thumbnail(picture.path, "large"), False, "")
-    assert look(desk, 1, picture.path, "large") == Hit(1, done.path, 640, 480, picture.size)
+    assert look(desk, 1, picture.path, "large") == Hit(1, done.path, 640, 480, picture.size, picture.mtime_ns)
     with Image.open(os.fsdecode(done.path)) as image:
         assert image.convert("RGB").tobytes() == PIXELS.tobytes()
 

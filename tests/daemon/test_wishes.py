@@ -2,14 +2,18 @@
 
 import pytest
 
-from thumbd_daemon.batches import MAX_RETRIES, Outcome
+from thumbd_daemon.audience import Audience
+from thumbd_daemon.batches import MAX_RETRIES, TTL_S, Outcome, Terms
 from thumbd_daemon.budget import Budget
 from thumbd_daemon.items import IllegalStep, Item, Key, Phase
 from thumbd_daemon.jobs import MAX_CHANGES, MAX_DEATHS, MAX_LOST_SCOUTS, Jobs, urgency
+from thumbd_daemon.keeping import UNHEARD_S
+from thumbd_daemon.lanes import Client, Stage
 from thumbd_daemon.mounts import Mounts
-from thumbd_daemon.news import Ended, Told
+from thumbd_daemon.news import Added, Closed, Ended, Entry, Opened, Released, Settled, Told
 from thumbd_daemon.quarantine import Quarantine
 from thumbd_daemon.stats import Stats
+from thumbd_daemon.steering import Counts, Steering
 from thumbd_daemon.verdicts import Blame, Verdict
 from thumbd_daemon.wishes import QueueFull, Wishes
 from thumbd_protocol.errors import ItemCode
@@ -41,6 +45,7 @@ class House:
         self.stats = Stats()
         quarantine = Quarantine([], Store(), "r1")
         budget: Budget[Item] = Budget(1 << 30, 4, urgency)
+        self.steering = Steering(self.wishes)
         self.jobs = Jobs(self.wishes, Mounts(10.0, 1.0), budget, quarantine, self.stats, lambda: 0)
 
     def submit(self, session: bytes, names: str, ident: str = "b", **rest: bool | Priority) -> None:
@@ -50,15 +55,15 @@ class House:
             session,
             ident,
             keys(names),
-            priority,
+            Terms(priority=priority, durable=bool(rest.get("durable"))),
             NOW,
             more=bool(rest.get("more")),
             listing=bool(rest.get("listing")),
         )
 
     def focus(self, session: bytes, generation: int, visible: str, near: str = "", view: str = "v") -> None:
-        self.wishes.focus(
-            session,
+        self.wishes.views.focus(
+            Client(0, session),
             Focus(
                 view=view,
                 generation=generation,
@@ -68,6 +73,12 @@ class House:
             ),
             NOW,
         )
+
+    def cancel(self, ident: str) -> Counts:
+        return self.steering.cancel(self.wishes.batches[ident], NOW)
+
+    def close(self, session: bytes) -> None:
+        Audience(self.wishes).close_session(Client(0, session), NOW)
 
     def looks(self, most: int = 100) -> list[Item]:
         return self.jobs.take_looks(most, most, 1 << 20, NOW)
@@ -189,10 +200,11 @@ def test_a_session_with_an_item_in_two_batches_is_told_of_it_once_and_of_both_en
     assert house.ended(A) == ["one", "two"]
 
 
-def test_a_batch_that_ended_begins_again_for_a_session_that_was_not_told() -> None:
+def test_a_batch_that_was_told_in_full_begins_again_for_a_session_that_was_not_told() -> None:
     house = House()
     house.submit(A, "x")
     house.finish_all()
+    house.wishes.credited(A, "b", NOW)
     house.submit(B, "x")
     house.finish_all()
     assert house.told(B) == [("x", State.READY)]
@@ -200,7 +212,6 @@ def test_a_batch_that_ended_begins_again_for_a_session_that_was_not_told() -> No
     assert house.ended(A) == ["b"]
 
 
-@pytest.mark.xfail(strict=True, reason="what a batch had settled before a session joined it is not told to that one")
 def test_a_session_that_joins_an_open_batch_is_told_of_what_was_done_before() -> None:
     house = House()
     house.submit(A, "xy")
@@ -208,6 +219,77 @@ def test_a_session_that_joins_an_open_batch_is_told_of_what_was_done_before() ->
     house.submit(B, "xy")
     house.finish_all()
     assert sorted(house.told(B)) == [("x", State.READY), ("y", State.READY)]
+    assert sorted(house.told(A)) == sorted(house.told(B))
+    assert (house.ended(A), house.ended(B)) == (["b"], ["b"])
+
+
+def test_a_session_that_joins_a_batch_whose_end_was_not_dealt_with_is_told_all_of_it() -> None:
+    house = House()
+    house.submit(A, "x")
+    house.finish_all()
+    house.submit(B, "x")
+    assert house.told(B) == [("x", State.READY)]
+    assert house.ended(B) == ["b"]
+    assert not house.wishes.items
+
+
+def test_a_chunk_that_is_said_again_does_not_keep_a_batch_open_whose_last_chunk_was_taken() -> None:
+    house = House()
+    house.submit(A, "x", more=True)
+    house.submit(A, "y")
+    house.submit(A, "x", more=True)  # its answer was forgotten: it is taken again
+    house.finish_all()
+    assert house.ended(A) == []
+    house.wishes.said_again(A, "b", NOW, more=False)  # the last one's was not
+    assert house.ended(A) == ["b"]
+
+
+def test_an_ended_batch_that_is_extended_in_chunks_ends_behind_the_last_of_them() -> None:
+    house = House()
+    house.submit(A, "x")
+    house.finish_all()
+    house.submit(B, "x", more=True)
+    assert house.ended(B) == []
+    house.submit(B, "y")
+    house.finish_all()
+    assert sorted(house.told(B)) == [("x", State.READY), ("y", State.READY)]
+    assert house.ended(B) == ["b"]
+
+
+def test_two_folders_of_a_batch_are_both_waited_for() -> None:
+    house = House()
+    house.submit(A, "", listing=True)
+    house.submit(A, "", listing=True)
+    house.wishes.listed("b", "not_found", "no such folder", NOW)
+    assert house.ended(A) == []
+    house.wishes.found("b", keys("x"), NOW)
+    house.wishes.listed("b", None, None, NOW)
+    house.finish_all()
+    (end,) = [one.end for one in house.wishes.news if isinstance(one, Ended)]
+    assert (end.ready, end.error) == (1, "not_found")
+
+
+def test_a_batch_that_was_paused_when_it_ended_goes_on_when_it_is_asked_for_again() -> None:
+    house = House()
+    house.submit(A, "x")
+    house.steering.pause(house.wishes.batches["b"], NOW)
+    house.cancel("b")
+    house.submit(A, "y")
+    house.finish_all()
+    assert house.told(A)[-1] == ("y", State.READY)
+
+
+def test_who_looks_on_at_a_batch_looks_on_when_its_name_is_asked_for_anew() -> None:
+    house = House()
+    house.submit(A, "x")
+    Audience(house.wishes).watch(B, house.wishes.batches["b"])
+    house.finish_all()
+    for session in (A, B):
+        house.wishes.credited(session, "b", NOW)
+    house.close(A)
+    house.submit(b"session c", "x")
+    house.finish_all()
+    assert house.ended(B) == ["b", "b"]
 
 
 def test_a_chunk_without_room_is_refused_whole_and_what_is_found_never_is() -> None:
@@ -231,7 +313,7 @@ def test_a_cancelled_batch_tells_each_item_and_its_end_and_drops_what_nobody_els
     house.submit(A, "xyz", "one")
     running = house.render()
     house.submit(B, "y", "two")
-    assert house.wishes.cancel("one", NOW) == (1, 1, 1)
+    assert house.cancel("one") == Counts(1, 1, 1)
     assert sorted(house.told(A)) == [(name, State.CANCELLED) for name in "xyz"]
     assert house.ended(A) == ["one"]
     assert set(house.wishes.items) == {running.key, key("y")}
@@ -241,11 +323,38 @@ def test_a_cancelled_batch_tells_each_item_and_its_end_and_drops_what_nobody_els
     assert len(house.told(A)) == 3
 
 
+def test_a_very_large_batch_ends_bit_by_bit_and_nothing_more_of_it_is_begun() -> None:
+    house = House(capacity=10_000)
+    names = "".join(map(chr, range(0x4E00, 0x4E00 + 5000)))
+    house.submit(A, names)
+    assert house.cancel("b") == Counts(dropped=5000)
+    assert 0 < len(house.told(A)) < 5000
+    assert house.looks() == []
+    house.submit(B, names[:10])  # a batch of this name begins again when that one has ended
+    assert len(house.told(A)) >= 5000
+    house.finish_all()
+    assert house.ended(B) == ["b"]
+    assert [state for _name, state in house.told(B)].count(State.READY) == 0, "what was cancelled is told, not made"
+
+
+def test_what_a_session_leaves_behind_goes_bit_by_bit_and_leaves_no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thumbd_daemon.wishes._AT_ONCE", 2)
+    house = House()
+    house.submit(A, "abcde")
+    house.close(A)
+    assert "b" not in house.wishes.batches
+    assert house.looks() == []
+    while house.wishes.work_off(NOW):
+        pass
+    assert not house.wishes.items
+    assert house.wishes.schedule.counts(Stage.LOOK) == []
+
+
 def test_a_folder_that_is_cancelled_while_it_is_listed_ends() -> None:
     house = House()
     house.submit(A, "", listing=True)
     house.wishes.found("b", keys("x"), NOW)
-    house.wishes.cancel("b", NOW)
+    house.cancel("b")
     assert house.ended(A) == ["b"]
     house.wishes.found("b", keys("y"), NOW)  # the scout had it on its tongue
     house.wishes.listed("b", None, None, NOW)
@@ -257,7 +366,7 @@ def test_items_cancelled_by_name_leave_the_batches_of_this_session_alone() -> No
     house = House()
     house.submit(A, "xy", "one")
     house.submit(B, "x", "two")
-    assert house.wishes.cancel_items(A, [key("x"), key("nobody's")], NOW) == (0, 0, 1)
+    assert house.steering.cancel_items(A, [key("x"), key("nobody's")], NOW) == Counts(shared=1)
     assert house.told(A) == [("x", State.CANCELLED)]
     house.finish_all()
     assert house.told(B) == [("x", State.READY)]
@@ -271,7 +380,7 @@ def test_what_a_session_alone_wanted_goes_with_it() -> None:
     house.submit(B, "y", "two")
     house.focus(A, 1, "z")
     running = house.render()
-    house.wishes.close_session(A)
+    house.close(A)
     assert "one" not in house.wishes.batches
     house.finish_all() if running.key not in house.wishes.items else house.finish(running)
     house.finish_all()
@@ -283,20 +392,47 @@ def test_a_batch_of_two_sessions_lives_on_when_one_goes() -> None:
     house = House()
     house.submit(A, "x")
     house.submit(B, "x")
-    house.wishes.close_session(A)
+    house.close(A)
     house.finish_all()
     assert house.told(A) == []
     assert house.ended(B) == ["b"]
 
 
-def test_only_so_many_ended_batches_are_remembered() -> None:
+def test_only_so_many_batches_are_remembered_that_were_told_in_full() -> None:
     house = House()
-    for n in range(300):
+    for n in range(1100):
         house.submit(A, "x", f"b{n}")
         house.finish_all()
-    assert len(house.wishes.batches) == 256
-    assert "b0" not in house.wishes.batches
-    assert "b299" in house.wishes.batches
+        house.wishes.credited(A, f"b{n}", NOW)
+    assert len(house.wishes.batches) == 1000
+    assert "b99" not in house.wishes.batches
+    assert "b1099" in house.wishes.batches
+
+
+def test_a_finished_batch_is_forgotten_when_its_time_is_over() -> None:
+    house = House()
+    house.submit(A, "x")
+    house.finish_all()
+    house.wishes.expire(NOW + TTL_S + 1)
+    assert "b" in house.wishes.batches  # the session has not dealt with it
+    house.wishes.credited(A, "b", NOW)
+    house.wishes.expire(NOW + TTL_S - 1)
+    assert "b" in house.wishes.batches
+    house.wishes.expire(NOW + TTL_S)
+    assert "b" not in house.wishes.batches
+
+
+def test_what_everybody_has_dealt_with_is_kept_as_counts_and_failures() -> None:
+    house = House()
+    house.submit(A, "xy")
+    house.finish(house.render())
+    house.jobs.fail(house.render(), ItemCode.TIMEOUT, "/y: too slow", NOW, source=None)
+    batch = house.wishes.batches["b"]
+    house.wishes.credited(A, "b", NOW)
+    assert [one.path for one in batch.finals()] == [b"/y"]
+    assert (batch.ready, batch.failed, batch.total) == (1, 1, 2)
+    house.submit(A, "xy")  # it still knows what it has: nothing is missing
+    assert not house.wishes.items
 
 
 # -- focus ------------------------------------------------------------------------------------------------------
@@ -306,7 +442,8 @@ def test_what_is_on_screen_comes_first_then_what_is_near_then_batches() -> None:
     house = House()
     house.submit(A, "b")
     house.focus(B, 1, "v", "n")
-    assert house.names(house.looks()) == "vnb"
+    assert house.names(house.looks()) == "vn"
+    assert house.names(house.looks()) == "b"
 
 
 def test_the_newest_generation_of_a_view_wins_and_older_ones_are_dropped() -> None:
@@ -324,7 +461,7 @@ def test_what_left_the_screen_is_dropped_without_a_word_unless_a_batch_wants_it(
     house.focus(A, 2, "z")
     assert set(house.wishes.items) == set(keys("yz"))
     assert house.told(A) == []
-    assert house.names(house.looks()) == "zy"
+    assert house.names(house.looks() + house.looks()) == "zy"
 
 
 def test_an_item_scrolled_from_near_to_visible_becomes_critical() -> None:
@@ -350,11 +487,46 @@ def test_a_result_is_told_each_time_its_item_enters_the_focus_and_not_while_it_s
     assert house.told(A) == [("x", State.READY), ("y", State.READY), ("x", State.READY)]
 
 
+def test_a_file_that_changes_while_it_is_shown_is_looked_at_again_and_told() -> None:
+    house = House()
+    house.focus(A, 1, "xy")
+    house.finish_all()
+    house.wishes.views.found(b"/", {b"x": (10, 20), b"y": (None, None)}, NOW)  # as it was told, and not known
+    assert not house.wishes.items
+    house.wishes.views.found(b"/", {b"x": (10, 21), b"elsewhere": (1, 1)}, NOW)
+    assert set(house.wishes.items) == {key("x")}
+    house.finish_all()
+    assert [name for name, _state in house.told(A)] == ["x", "y", "x"]
+
+
+def test_all_windows_that_show_a_file_that_changes_are_told() -> None:
+    house = House()
+    house.focus(A, 1, "x")
+    house.focus(B, 1, "x")
+    house.finish_all()
+    house.wishes.views.found(b"/", {b"x": (11, 21)}, NOW)
+    house.finish_all()
+    assert house.told(A) == house.told(B) == [("x", State.READY)] * 2
+
+
+def test_a_file_that_changes_while_it_is_rendered_is_looked_at_once_more() -> None:
+    house = House()
+    house.focus(A, 1, "x")
+    item = house.render()
+    house.wishes.views.found(b"/", {b"x": (11, 21)}, NOW)
+    house.finish(item)
+    assert set(house.wishes.items) == {key("x")}
+    house.finish_all()
+    assert not house.wishes.items
+
+
 def test_a_view_that_shows_another_flavor_asks_for_all_again() -> None:
     house = House()
     house.focus(A, 1, "x")
     house.finish_all()
-    house.wishes.focus(A, Focus(view="v", generation=2, flavor=Flavor.NORMAL, visible=[b"/x"], near=[]), NOW)
+    house.wishes.views.focus(
+        Client(0, A), Focus(view="v", generation=2, flavor=Flavor.NORMAL, visible=[b"/x"], near=[]), NOW
+    )
     assert set(house.wishes.items) == {(b"/x", Flavor.NORMAL)}
 
 
@@ -467,7 +639,7 @@ def test_a_second_try_outlives_the_session_it_was_queued_for() -> None:
     x, y = house.render(), house.render()
     assert house.names([x, y]) == "xy"
     house.jobs.died(x, CRASH, NOW)
-    house.wishes.close_session(A)
+    house.close(A)
     house.finish(y)
     house.finish(house.render())
     assert house.told(B) == [("y", State.READY), ("x", State.READY)]
@@ -477,7 +649,7 @@ def test_a_second_try_that_nobody_waits_for_any_more_is_not_made() -> None:
     house = House()
     house.submit(A, "x")
     item = house.render()
-    house.wishes.cancel("b", NOW)
+    house.cancel("b")
     house.jobs.died(item, CRASH, NOW)
     assert not house.wishes.items
 
@@ -495,3 +667,166 @@ def test_status_says_how_many_wait_before_it() -> None:
     assert (status.state, status.position, status.attempts) == (State.QUEUED, 2, 0)
     item = house.render()
     assert house.jobs.status([item])[0].state is State.RENDERING
+
+
+# -- sessions that are away, or do not read -----------------------------------------------------------------------
+
+
+def test_what_a_session_that_is_away_wants_comes_last_and_its_old_place_is_kept_for_it() -> None:
+    house = House()
+    house.submit(A, "a", "one", priority=Priority.HIGH)
+    house.focus(A, 1, "s")
+    house.submit(B, "b", "two", priority=Priority.LOW)
+    Audience(house.wishes).park(A, parked=True)
+    (first, *_rest) = house.looks(1)
+    assert house.names([first]) == "b"
+    Audience(house.wishes).park(A, parked=False)
+    assert house.names(house.looks()) == "sa"
+
+
+def test_a_durable_batch_keeps_its_place_while_its_session_is_away() -> None:
+    house = House()
+    house.submit(A, "d", "one", durable=True)
+    house.submit(B, "b", "two", priority=Priority.LOW)
+    Audience(house.wishes).park(A, parked=True)
+    assert house.names(house.looks(1)) == "d"
+
+
+def test_nothing_more_is_begun_for_a_session_alone_that_reads_nothing_of_very_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("thumbd_daemon.presence.UNREAD", 1)
+    house = House()
+    house.submit(A, "x", "one")
+    house.submit(A, "y", "two")
+    house.submit(B, "y", "two")
+    house.submit(A, "1", "one")
+    house.submit(A, "2", "two")
+    Audience(house.wishes).behind(A, behind=True)
+    for _ in "12":
+        item = next(item for item in house.wishes.items.values() if item.path in (b"/1", b"/2"))
+        item.step(Phase.LOOKING)
+        house.jobs.finish(item, READY, NOW)
+    assert house.names(house.looks()) == "y"
+    Audience(house.wishes).behind(A, behind=False)
+    assert house.names(house.looks()) == "x"
+
+
+# -- pause, go on, try again --------------------------------------------------------------------------------------
+
+
+def test_a_paused_batch_stands_still_and_then_goes_on_with_all_of_it() -> None:
+    house = House()
+    house.submit(A, "xyz", "one")
+    running = house.render()
+    house.submit(B, "z", "two")
+    batch = house.wishes.batches["one"]
+    assert house.steering.pause(batch, NOW) == Counts(dropped=1, running=1, shared=1)
+    assert batch.info(NOW).state == "paused"
+    house.finish(running)
+    found = house.jobs.take_render(NOW)
+    assert found is not None
+    assert house.names([found[0]]) == "z"  # the other batch wants it
+    assert house.jobs.take_render(NOW) is None
+    house.finish(found[0])
+    house.steering.resume(batch, NOW)
+    house.finish_all()
+    assert sorted(house.told(A)) == [(name, State.READY) for name in "xyz"]
+    assert house.ended(A) == ["one"]
+
+
+def test_items_that_are_held_back_wait_until_they_or_their_batch_goes_on() -> None:
+    house = House()
+    house.submit(A, "xyz", "one")
+    assert house.steering.pause_items(A, keys("xy"), NOW) == Counts(dropped=2)
+    assert house.names(house.looks()) == "z"
+    house.steering.resume_items(A, keys("y"), NOW)
+    assert house.names(house.looks()) == "y"
+    house.steering.resume(house.wishes.batches["one"], NOW)
+    assert house.names(house.looks()) == "x"
+
+
+def test_failures_are_asked_for_again_whatever_is_remembered_of_them() -> None:
+    house = House()
+    house.submit(A, "xyz")
+    for code in (ItemCode.TIMEOUT, ItemCode.DECODE_ERROR):
+        house.jobs.fail(house.render(), code, "no", NOW, source=None)
+    house.finish_all()
+    batch = house.wishes.batches["b"]
+    again = house.steering.retry(A, [batch], lambda _key, code: code == "timeout", NOW)
+    assert again == keys("x")
+    assert (batch.ended, batch.failed, batch.total) == (None, 1, 3)
+    (item,) = house.looks()
+    assert item.again
+    house.jobs.needs_render(item, 10, 20, NOW)
+    house.finish_all()
+    assert house.told(A)[-1] == ("x", State.READY)
+    assert house.ended(A) == ["b", "b"]
+    assert (batch.ready, batch.failed) == (2, 1)
+
+
+# -- durable batches ----------------------------------------------------------------------------------------------
+
+
+def commit(house: House) -> list[Entry]:
+    """The journal has written all that it was given."""
+    entries = house.wishes.take_entries()
+    for entry in entries:
+        if isinstance(entry, Settled):
+            house.wishes.written(entry, NOW)
+    return entries
+
+
+def test_a_final_state_of_a_durable_batch_is_told_when_the_journal_has_it() -> None:
+    house = House()
+    house.submit(A, "x", durable=True)
+    opened, added = house.wishes.take_entries()
+    assert isinstance(opened, Opened)
+    assert added == Added("b", keys("x"))
+    house.finish_all()
+    assert house.told(A) == []
+    assert house.wishes.batches["b"].progress(NOW).done == 0
+    commit(house)
+    assert house.told(A) == [("x", State.READY)]
+    assert house.ended(A) == ["b"]
+
+
+def test_what_else_wants_the_item_of_a_durable_batch_does_not_wait_for_the_journal() -> None:
+    house = House()
+    house.submit(A, "x", durable=True)
+    house.focus(B, 1, "x")
+    house.finish_all()
+    assert house.told(B) == [("x", State.READY)]
+    assert house.told(A) == []
+
+
+def test_a_durable_batch_goes_on_without_its_session_and_is_kept_as_counts_at_its_end() -> None:
+    house = House()
+    house.submit(A, "xy", durable=True)
+    house.close(A)
+    house.finish_all()
+    entries = commit(house)
+    assert house.wishes.batches["b"].ended is not None
+    house.wishes.expire(NOW + UNHEARD_S)
+    assert Released("b", 2, 0, 0, 0) in house.wishes.take_entries() + entries
+
+
+def test_the_daemons_end_is_no_final_state_for_a_durable_batch() -> None:
+    house = House()
+    house.submit(A, "x", "kept", durable=True)
+    house.submit(B, "x", "told")
+    item = house.wishes.items[key("x")]
+    house.jobs.fail(item, ItemCode.SHUTDOWN, "over", NOW, source=None)
+    assert house.told(B) == [("x", State.FAILED)]
+    assert not any(isinstance(entry, Settled) for entry in house.wishes.take_entries())
+    assert house.wishes.batches["kept"].pending() == keys("x")
+
+
+def test_a_cancelled_durable_batch_is_over_for_the_next_daemon_too() -> None:
+    house = House()
+    house.submit(A, "x", durable=True)
+    house.cancel("b")
+    entries = commit(house)
+    assert [entry.outcome.state for entry in entries if isinstance(entry, Settled)] == [State.CANCELLED]
+    assert house.told(A) == [("x", State.CANCELLED)]
+    assert any(isinstance(entry, Closed) for entry in house.wishes.take_entries())

@@ -6,14 +6,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from thumbd_daemon.batches import Outcome
+from thumbd_daemon.audience import Audience
+from thumbd_daemon.batches import Batch, Outcome, Terms
 from thumbd_daemon.budget import Budget
 from thumbd_daemon.items import Item, Key, Phase
 from thumbd_daemon.jobs import Jobs, urgency
+from thumbd_daemon.lanes import Client
 from thumbd_daemon.mounts import Mounts
-from thumbd_daemon.news import Ended, Told
+from thumbd_daemon.news import Ended, Settled, Told
 from thumbd_daemon.quarantine import Quarantine
 from thumbd_daemon.stats import Stats
+from thumbd_daemon.steering import Steering
 from thumbd_daemon.verdicts import Blame, Verdict
 from thumbd_daemon.wishes import QueueFull, Wishes
 from thumbd_protocol.errors import ItemCode
@@ -33,14 +36,14 @@ path_lists = st.lists(st.sampled_from(PATHS), max_size=4)
 
 
 class WishesMachine(RuleBasedStateMachine):
-    """The model: for each session, in which batches it still waits for which items. A batch is joined by others only
-    while none of its items has ended (the rest is another test's matter)."""
+    """The model: for each session, in which batches it still waits for which items. One of the batches is durable."""
 
     def __init__(self) -> None:
         super().__init__()
         self.wishes = Wishes(capacity=14, reserve=4)
         self.mounts: Mounts[Item] = Mounts(10.0, 1.0)
         budget: Budget[Item] = Budget(1 << 30, 4, urgency)
+        self.steering = Steering(self.wishes)
         self.jobs = Jobs(self.wishes, self.mounts, budget, Quarantine([], Store(), "r1"), Stats(), lambda: 0)
         self.now = 10.0
         self.looking: list[Item] = []
@@ -51,7 +54,7 @@ class WishesMachine(RuleBasedStateMachine):
         self.owed: dict[tuple[bytes, str], set[Key]] = {}
         #: (session, batch) → how many ends it must still be told.
         self.ends: dict[tuple[bytes, str], int] = {}
-        self.more: dict[str, bool] = {}
+        self.durable: dict[str, bool] = {}
         self.heard: Counter[tuple[bytes, Key]] = Counter()
         self.due: Counter[tuple[bytes, Key]] = Counter()
 
@@ -69,25 +72,71 @@ class WishesMachine(RuleBasedStateMachine):
         self, session: bytes, ident: str, keys: list[Key], priority: Priority, more: bool, listing: bool
     ) -> None:
         batch = self.wishes.batches.get(ident)
-        if batch is not None and session not in batch.sessions and batch.ended is None and batch.done:
-            return
-        before = set(batch.members) if batch is not None else set()
-        again = batch is not None and batch.ended is not None and session not in batch.sessions
-        if again:
-            before = set()
+        terms = Terms(priority=priority, durable=self.durable.setdefault(ident, ident == "three"))
+        known = batch is not None and not (batch.released and session not in batch.sessions)
+        before = self.all_of(batch) if batch is not None and known else set()
+        joins = batch is None or session not in batch.sessions
         try:
-            self.wishes.submit(session, ident, keys, priority, self.now, more=more, listing=listing)
+            self.wishes.submit(session, ident, keys, terms, self.now, more=more, listing=listing)
         except QueueFull:
             assert self.wishes.batches.get(ident) is batch
             return
         batch = self.wishes.batches[ident]
-        new = set(keys) - before
-        assert set(batch.members) == before | set(keys)
+        assert self.all_of(batch) == before | set(keys)
         for one in batch.sessions:
             owed = self.owed.setdefault((one, ident), set())
-            owed |= new
-            if one == session:
-                owed |= {key for key, pending in batch.members.items() if pending}
+            owed |= set(keys) - before
+            if one == session and joins:
+                owed |= self.all_of(batch)
+        self.hear()
+
+    @staticmethod
+    def all_of(batch: Batch) -> set[Key]:
+        """Every item of a batch of which anything is known."""
+        return {*batch.members, *batch.results, *batch.failures}
+
+    @rule(session=st.sampled_from(SESSIONS), ident=st.sampled_from(BATCHES))
+    def a_session_deals_with_what_it_was_told(self, session: bytes, ident: str) -> None:
+        batch = self.wishes.batches.get(ident)
+        if batch is not None and batch.ended is not None:
+            self.wishes.credited(session, ident, self.now)
+
+    @rule(session=st.sampled_from(SESSIONS), parked=st.booleans())
+    def park(self, session: bytes, parked: bool) -> None:
+        Audience(self.wishes).park(session, parked=parked)
+
+    @rule(session=st.sampled_from(SESSIONS), behind=st.booleans())
+    def behind(self, session: bytes, behind: bool) -> None:
+        Audience(self.wishes).behind(session, behind=behind)
+
+    @rule(ident=st.sampled_from(BATCHES), paused=st.booleans())
+    def pause(self, ident: str, paused: bool) -> None:
+        batch = self.wishes.batches.get(ident)
+        if batch is not None:
+            (self.steering.pause if paused else self.steering.resume)(batch, self.now)
+            self.hear()
+
+    @rule(session=st.sampled_from(SESSIONS), keys=key_lists, paused=st.booleans())
+    def pause_items(self, session: bytes, keys: list[Key], paused: bool) -> None:
+        (self.steering.pause_items if paused else self.steering.resume_items)(session, keys, self.now)
+        self.hear()
+
+    @rule(session=st.sampled_from(SESSIONS), ident=st.sampled_from(BATCHES))
+    def retry(self, session: bytes, ident: str) -> None:
+        batch = self.wishes.batches.get(ident)
+        if batch is None:
+            return
+        self.hear()
+        again = self.steering.retry(session, [batch], lambda _key, _code: True, self.now)
+        for one in batch.sessions:
+            self.owed.setdefault((one, ident), set()).update(again)
+        self.hear()
+
+    @rule()
+    def the_journal_writes(self) -> None:
+        for entry in self.wishes.take_entries():
+            if isinstance(entry, Settled):
+                self.wishes.written(entry, self.now)
         self.hear()
 
     @rule(ident=st.sampled_from(BATCHES), keys=key_lists)
@@ -95,7 +144,7 @@ class WishesMachine(RuleBasedStateMachine):
         batch = self.wishes.batches.get(ident)
         if batch is not None and batch.listing:
             for session in batch.sessions:
-                self.owed[session, ident] |= set(keys) - set(batch.members)
+                self.owed.setdefault((session, ident), set()).update(set(keys) - self.all_of(batch))
         self.wishes.found(ident, keys, self.now)
 
     @rule(ident=st.sampled_from(BATCHES), error=st.sampled_from([None, "not_found"]))
@@ -116,27 +165,32 @@ class WishesMachine(RuleBasedStateMachine):
     ) -> None:
         self.generation += 1
         generation = max(0, self.generation - 5) if older else self.generation
-        self.wishes.focus(
-            session, Focus(view=view, generation=generation, flavor=flavor, visible=visible, near=near), self.now
+        self.wishes.views.focus(
+            Client(0, session),
+            Focus(view=view, generation=generation, flavor=flavor, visible=visible, near=near),
+            self.now,
         )
         self.hear()
 
     @rule(ident=st.sampled_from(BATCHES))
     def cancel(self, ident: str) -> None:
         if ident in self.wishes.batches:
-            pending = sum(self.wishes.batches[ident].members.values())
-            assert sum(self.wishes.cancel(ident, self.now)) == pending
-            assert self.wishes.batches[ident].ended is not None
+            batch = self.wishes.batches[ident]
+            pending = len(batch.pending())
+            counts = self.steering.cancel(batch, self.now)
+            assert counts.dropped + counts.running + counts.shared == pending
+            assert batch.ended is not None or batch.terms.durable
             self.hear()
 
     @rule(session=st.sampled_from(SESSIONS), keys=key_lists)
     def cancel_items(self, session: bytes, keys: list[Key]) -> None:
-        self.wishes.cancel_items(session, keys, self.now)
+        self.steering.cancel_items(session, keys, self.now)
         self.hear()
 
     @rule(session=st.sampled_from(SESSIONS))
     def close(self, session: bytes) -> None:
-        self.wishes.close_session(session)
+        self.hear()
+        Audience(self.wishes).close_session(Client(0, session), self.now)
         self.owed = {key: owed for key, owed in self.owed.items() if key[0] != session}
         assert not any(session in batch.sessions for batch in self.wishes.batches.values())
 
@@ -205,13 +259,13 @@ class WishesMachine(RuleBasedStateMachine):
 
     def hear(self) -> None:
         """Take the news; nobody is told what they are not owed, or an end before its items."""
-        news, self.wishes.news = self.wishes.news, []
+        news = self.wishes.take_news()
         for one in news:
             if isinstance(one, Told) and one.update.state.final:
                 key = (one.update.path, one.update.flavor)
                 for (session, ident), owed in self.owed.items():
                     batch = self.wishes.batches.get(ident)
-                    settled = batch is None or not batch.members.get(key, False)
+                    settled = batch is None or key not in batch.members
                     if session == one.session and settled:
                         owed.discard(key)
             elif isinstance(one, Ended):
@@ -225,17 +279,15 @@ class WishesMachine(RuleBasedStateMachine):
     def counts_add_up(self) -> None:
         for batch in self.wishes.batches.values():
             progress = batch.progress(self.now)
-            pending = sum(batch.members.values())
-            assert progress.done == len(batch.members) - pending
+            assert progress.done == batch.size - len(batch.members)
             assert progress.done == progress.ready + progress.failed + progress.cancelled
-            assert progress.total is None or progress.done <= progress.total == len(batch.members)
+            assert progress.total is None or progress.done <= progress.total == batch.size
             assert batch.ended is None or batch.complete or batch.more  # said again with "more" when it had ended
             assert batch.ended is not None or not batch.complete
             assert progress.rate >= 0
             assert progress.eta_ms is None or progress.eta_ms >= 0
-            for key, waits in batch.members.items():
-                if waits:
-                    assert batch.lane in self.wishes.items[key].lanes
+            for key in batch.pending():
+                assert {batch.lane, batch.held} & set(self.wishes.items[key].lanes)
 
     @invariant()
     def every_open_item_is_wanted_or_under_way(self) -> None:
@@ -256,6 +308,11 @@ class WishesMachine(RuleBasedStateMachine):
             self.jobs.render_again(item, self.now)
         for item in self.publishing:
             self.jobs.finish(item, READY, self.now)
+        for session in SESSIONS:
+            self.park(session, False)
+            self.behind(session, False)
+        for ident in BATCHES:
+            self.pause(ident, False)
         for _ in range(200):
             for item in self.jobs.take_looks(9, 9, 1 << 16, self.now):
                 self.jobs.needs_render(item, 1, 2, self.now)
@@ -264,14 +321,14 @@ class WishesMachine(RuleBasedStateMachine):
                 break
             found[0].step(Phase.PUBLISHING)
             self.jobs.finish(found[0], READY, self.now)
+        self.the_journal_writes()
         assert not self.wishes.items, f"these wait for ever: {list(self.wishes.items)}"
         for ident, batch in list(self.wishes.batches.items()):
             batch.more = False
-            self.wishes.listed(ident, None, None, self.now)
+            while batch.listing:
+                self.wishes.listed(ident, None, None, self.now)
             if batch.ended is None:
-                self.wishes.submit(
-                    next(iter(batch.sessions)), ident, [], Priority.NORMAL, self.now, more=False, listing=False
-                )
+                self.wishes.steered(batch, self.now)
             assert batch.ended is not None
         self.hear()
         assert not any(self.owed.values())

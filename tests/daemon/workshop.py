@@ -5,6 +5,7 @@ from typing import cast
 from unittest import mock
 
 from thumbd_daemon import care, channel, records
+from thumbd_daemon.batches import MAX_RETRIES, Terms
 from thumbd_daemon.budget import Budget
 from thumbd_daemon.care import Care
 from thumbd_daemon.crew import Crew
@@ -21,10 +22,11 @@ from thumbd_daemon.quarantine import Quarantine, Quarantined
 from thumbd_daemon.records import Record
 from thumbd_daemon.settings import Settings
 from thumbd_daemon.stats import Stats
+from thumbd_daemon.steering import Steering
 from thumbd_daemon.wishes import Wishes
 from thumbd_daemon.work import Work
 from thumbd_daemon.worker_handle import Exit
-from thumbd_protocol.items import Flavor, ItemUpdate, Priority
+from thumbd_protocol.items import Flavor, ItemUpdate
 from thumbd_protocol.items import State as ItemState
 
 SESSION = b"session"
@@ -158,6 +160,7 @@ class Workshop:
         self.budget: Budget[Item] = Budget(memory, renderers, urgency)
         self.mounts: Mounts[Item] = Mounts(self.settings.scout_patience_s, self.settings.suspect_patience_s)
         self.sizer = Sizer(renderers, renderers)
+        self.steering = Steering(self.wishes)
         self.jobs = Jobs(self.wishes, self.mounts, self.budget, self.quarantine, self.stats, self.wall_ms)
         self.pool = Pool({Kind.QUICK: scouts, Kind.RENDERER: renderers + 1, Kind.LISTING: 1})
         self.crew = FakeCrew(self)
@@ -214,9 +217,8 @@ class Workshop:
 
     def submit(self, *names: str, batch: str = "b", max_retries: int | None = None) -> None:
         keys = [(b"/" + name.encode(), Flavor.LARGE) for name in names]
-        self.wishes.submit(
-            SESSION, batch, keys, Priority.NORMAL, self.now, more=False, listing=False, max_retries=max_retries
-        )
+        terms = Terms(max_retries=MAX_RETRIES if max_retries is None else max_retries)
+        self.wishes.submit(SESSION, batch, keys, terms, self.now, more=False, listing=False)
         self.give()
 
     def order(self, worker: Worker) -> Record | None:

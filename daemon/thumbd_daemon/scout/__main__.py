@@ -101,7 +101,7 @@ class Scout:
         results: list[records.Hit | records.Miss | records.NoUse] = []
         left, size = len(task.files), 0
         for number, path, flavor in task.files:
-            result = look(self._places, number, path, flavor)
+            result = look(self._places, number, path, flavor, again=number in task.again)
             results.append(result)
             if isinstance(result, records.NoUse):
                 size += len(result.message.encode())

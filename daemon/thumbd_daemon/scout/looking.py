@@ -55,8 +55,8 @@ def head_text(path: bytes) -> dict[str, str] | None:
         os.close(fd)
 
 
-def look(places: Places, task: int, path: bytes, flavor: str) -> Hit | Miss | NoUse:
-    """What there is to know about `path` before anybody decodes it."""
+def look(places: Places, task: int, path: bytes, flavor: str, *, again: bool = False) -> Hit | Miss | NoUse:
+    """What there is to know about `path` before anybody decodes it; `again`: an earlier failure does not count."""
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
@@ -68,26 +68,31 @@ def look(places: Places, task: int, path: bytes, flavor: str) -> Hit | Miss | No
         code, cause = os_failure(error)
         return NoUse(task, code, about(path, cause), False, 0)
     if found.st_size == 0:
-        return NoUse(task, "decode_error", about(path, "is empty (0 bytes)"), False, 0)
+        return NoUse(task, "decode_error", about(path, "is empty (0 bytes)"), False, 0, found.st_mtime_ns)
     original = Original(path, found.st_size, found.st_mtime_ns)
-    return _remembered(places, task, original, flavor) or Miss(task, found.st_size, found.st_mtime_ns)
+    return _remembered(places, task, original, flavor, again=again) or Miss(task, found.st_size, found.st_mtime_ns)
 
 
-def _remembered(places: Places, task: int, original: Original, flavor: str) -> Hit | NoUse | None:
+def _remembered(places: Places, task: int, original: Original, flavor: str, *, again: bool) -> Hit | NoUse | None:
     """What the cache knows of a readable file."""
     if places.contains(original.path):
         text = head_text(original.path)
         if text is not None and is_ours(text):
-            return Hit(task, original.path, *dimensions(text), original.size)
+            return Hit(task, original.path, *dimensions(text), original.size, original.mtime_ns)
         return None
     thumbnail = places.thumbnail(original.path, flavor)
     text = head_text(thumbnail)
     if text is not None and is_ours(text) and is_valid(text, original):
-        return Hit(task, thumbnail, *dimensions(text), original.size)
-    mark = head_text(places.failure(original.path))
+        return Hit(task, thumbnail, *dimensions(text), original.size, original.mtime_ns)
+    mark = None if again else head_text(places.failure(original.path))
     if mark is not None and is_ours(mark) and is_valid(mark, original):
         cause = mark.get("X-Thumbd::Cause", "could not be decoded")
         return NoUse(
-            task, mark.get("X-Thumbd::Error", "decode_error"), about(original.path, cause), True, original.size
+            task,
+            mark.get("X-Thumbd::Error", "decode_error"),
+            about(original.path, cause),
+            True,
+            original.size,
+            original.mtime_ns,
         )
     return None
