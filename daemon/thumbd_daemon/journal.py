@@ -1,10 +1,14 @@
 """What must outlive the daemon, in SQLite (WAL), written by one thread: the loop never waits for a disk.
 
-The thread knows what the file should hold and writes what differs. What could not be written stays wanted and is tried
-again; a file that was deleted, or is no database any more (it is moved aside), is begun anew with all of it.
+The thread knows which files should be quarantined and writes what differs; entries of durable batches (``books``) it
+writes in order, and says when they are committed. What could not be written stays wanted and is tried again; a file
+that was deleted, or is no database any more (it is moved aside), is begun anew with all of it.
+
+Several daemons of a user may share the file's quarantine; its batches belong to the first of them.
 """
 
 import errno
+import fcntl
 import logging
 import os
 import queue
@@ -12,10 +16,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from . import books
+from .news import Entry
 from .quarantine import Quarantined
+from .restoring import Kept
 
 log = logging.getLogger(__name__)
 
@@ -26,58 +34,87 @@ CREATE TABLE IF NOT EXISTS quarantine (
   reason TEXT NOT NULL, deaths INTEGER NOT NULL, since_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
-_VERSION: Final = 1
+_VERSION: Final = 2
 #: How long the end waits for what is still to be written, in seconds.
 _CLOSE_S: Final = 2.0
 _BUSY_S: Final = 5.0
 #: What could not be written is tried again after so long, in seconds.
 _AGAIN_S: Final = 5.0
 
-#: A path and what is to be known of it; None ends the thread.
-_Write = tuple[bytes, Quarantined | None]
+
+@dataclass(frozen=True)
+class _Quarantine:
+    """A path and what is to be known of it."""
+
+    path: bytes
+    entry: Quarantined | None
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """What is to be written of batches, and the number by which that is said to be done."""
+
+    number: int
+    entries: list[Entry]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Who is told, always in the writer's thread: `trouble` a sentence when the file can't be written, None when it can
+    again; `late` what was found there after `load` had given up; `committed` the number of the last write that is on
+    disk; `anew` that the file is a new one and is to be told of all batches."""
+
+    trouble: Callable[[str | None], None]
+    late: Callable[[list[Quarantined], list[Kept]], None] = lambda _quarantined, _batches: None
+    committed: Callable[[int], None] = lambda _number: None
+    anew: Callable[[], None] = lambda: None
 
 
 class Journal:
-    """The file `path`. `on_trouble` is called in the writer's thread: with a sentence when the file can't be written,
-    None when it can again; `on_late` with what was found there after `load` had given up."""
+    """The file `path`."""
 
-    def __init__(
-        self,
-        path: Path,
-        on_trouble: Callable[[str | None], None],
-        on_late: Callable[[list[Quarantined]], None] = lambda _found: None,
-    ) -> None:
+    def __init__(self, path: Path, heard: Heard) -> None:
         self._path = path
-        self._on_trouble = on_trouble
-        self._on_late = on_late
-        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._heard = heard
+        self._writes: queue.SimpleQueue[_Quarantine | _Entries | None] = queue.SimpleQueue()
         self._loaded = threading.Event()
         self._gave_up = threading.Event()
+        #: Why durable batches can't be kept here, if they can't: another daemon keeps its own here.
+        self.taken: str | None = None
         # All that follows is the thread's: what the file should hold, which of it is not written yet.
         self._all: dict[bytes, Quarantined] = {}
+        self._batches: list[Kept] = []
         self._pending: set[bytes] = set()
+        self._entries: list[_Entries] = []
         self._database: sqlite3.Connection | None = None
+        self._lock: int | None = None
         self._identity: tuple[int, int] | None = None
         self._read = False
         self._trouble: str | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def load(self, timeout_s: float) -> list[Quarantined]:
-        """What was quarantined, as far as that can be known in time. Blocks: for the daemon's start only."""
+    def load(self, timeout_s: float) -> tuple[list[Quarantined], list[Kept]]:
+        """What was quarantined, and durable batches, as far as that can be known in time. Blocks: for the daemon's
+        start only."""
         if not self._loaded.wait(timeout_s):
             self._gave_up.set()
             log.error("the journal %s does not answer: going on without what it holds", self._path)
-            return []
-        return list(self._all.values())
+            return [], []
+        batches, self._batches = self._batches, []
+        return list(self._all.values()), batches
+
+    def write(self, number: int, entries: list[Entry]) -> None:
+        """Commit these, behind all that was said before."""
+        self._writes.put(_Entries(number, entries))
 
     def keep(self, entry: Quarantined) -> None:
         """Remember a quarantined file."""
-        self._writes.put((entry.path, entry))
+        self._writes.put(_Quarantine(entry.path, entry))
 
     def forget(self, path: bytes) -> None:
         """A file is quarantined no longer."""
-        self._writes.put((path, None))
+        self._writes.put(_Quarantine(path, None))
 
     def close(self) -> None:
         """Write what is left; give up when the disk does not take it."""
@@ -97,6 +134,8 @@ class Journal:
             self._write()
         if self._database is not None:
             self._database.close()
+        if self._lock is not None:
+            os.close(self._lock)
 
     def _take(self) -> bool:
         """Wait for something to write, and take all there is; True when it is the end."""
@@ -108,13 +147,15 @@ class Journal:
                 return False
             if write is None:
                 return True
-            path, entry = write
-            self._pending.add(path)
-            if entry is None:
-                self._all.pop(path, None)
-            else:
-                self._all[path] = entry
             block, timeout = False, None
+            if isinstance(write, _Entries):
+                self._entries.append(write)
+                continue
+            self._pending.add(write.path)
+            if write.entry is None:
+                self._all.pop(write.path, None)
+            else:
+                self._all[write.path] = write.entry
 
     def _write(self) -> None:
         """Have the file hold what it should."""
@@ -125,7 +166,14 @@ class Journal:
             with self._database:
                 for path in self._pending:
                     self._write_one(self._database, path)
+                for write in self._entries:
+                    for entry in write.entries:
+                        books.apply(self._database, entry)
             self._pending.clear()
+            if self._entries:
+                number = self._entries[-1].number
+                self._entries.clear()
+                self._heard.committed(number)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the thread must live and tell
             self._tell(f"the journal {self._path} can't be written: {_remedy(self._path, error)}")
         else:
@@ -153,7 +201,7 @@ class Journal:
             self._trouble = trouble
             if trouble is not None:
                 log.error("%s", trouble)
-            self._on_trouble(trouble)
+            self._heard.trouble(trouble)
 
     def _open(self) -> None:
         if self._database is not None:
@@ -161,31 +209,49 @@ class Journal:
             self._database = None
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            found = self._connect()
+            found, batches = self._connect()
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
             aside = self._path.with_name(f"{self._path.name}.broken-{time.time_ns()}")
             log.error("the journal %s is broken (%s): moved to %s and begun anew", self._path, error, aside)
             self._path.rename(aside)
-            found = self._connect()
+            found, batches = self._connect()
         there = os.stat(self._path)
         self._identity = there.st_dev, there.st_ino
-        if not self._read:
-            self._learn(found)
+        if self._read:
+            self._heard.anew()
+        else:
+            self._learn(found, batches)
         # What it lacks is written with what is new.
         self._pending |= self._all.keys() - {entry.path for entry in found}
 
-    def _learn(self, found: list[Quarantined]) -> None:
+    def _learn(self, found: list[Quarantined], batches: list[Kept]) -> None:
         """Its content is read once; what was said meanwhile is newer."""
         self._read = True
         for entry in found:
             if entry.path not in self._pending:
                 self._all[entry.path] = entry
+        self._batches = batches
         if self._gave_up.is_set():
-            self._on_late([self._all[entry.path] for entry in found if entry.path in self._all])
+            self._heard.late([self._all[entry.path] for entry in found if entry.path in self._all], batches)
 
-    def _connect(self) -> list[Quarantined]:
+    def _own_batches(self) -> bool:
+        """Whether the batches in this file are ours: the first daemon that asks has them until it ends."""
+        if self._lock is None:
+            name = self._path.with_name(f"{self._path.name}.lock")
+            lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                self.taken = f"another daemon keeps its durable batches in {self._path}; use another --journal"
+                return False
+            self._lock = lock
+        self.taken = None
+        return True
+
+    def _connect(self) -> tuple[list[Quarantined], list[Kept]]:
         database = sqlite3.connect(self._path, timeout=_BUSY_S)
         try:
             self._path.chmod(0o600)
@@ -193,15 +259,17 @@ class Journal:
             if version > _VERSION:
                 raise sqlite3.OperationalError(f"it was written by a newer thumbd (version {version})")
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.executescript(_SCHEMA)
+            # What was promised must outlive even the machine's end; several writes share one wait for the disk.
+            database.execute("PRAGMA synchronous = FULL")
+            database.executescript(_SCHEMA + books.SCHEMA)
             database.execute(f"PRAGMA user_version = {_VERSION}")
             rows = database.execute("SELECT * FROM quarantine").fetchall()
+            batches = books.load(database) if self._own_batches() and not self._read else []
         except BaseException:
             database.close()
             raise
         self._database = database
-        return [Quarantined(row[0], int(row[1]), int(row[2]), *row[3:]) for row in rows]
+        return [Quarantined(row[0], int(row[1]), int(row[2]), *row[3:]) for row in rows], batches
 
 
 def _remedy(path: Path, error: Exception) -> str:

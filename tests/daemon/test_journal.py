@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from thumbd_daemon.journal import Journal
+from thumbd_daemon.journal import Heard, Journal
 from thumbd_daemon.quarantine import Quarantined
+from thumbd_daemon.restoring import Kept
 from thumbd_home import wait_for
 
 X = Quarantined(b"/x\xff\n.png", 5, 1 << 40, "r1", "crashed the renderer (SIGSEGV), 2 times", 2, 77)
@@ -37,9 +38,9 @@ class Troubles:
 @contextmanager
 def opened(path: Path, troubles: Troubles | None = None) -> Iterator[tuple[Journal, list[Quarantined]]]:
     """A journal, and what it knew at its start; closed at the end."""
-    journal = Journal(path, troubles or Troubles())
+    journal = Journal(path, Heard(trouble=troubles or Troubles()))
     try:
-        yield journal, sorted(journal.load(30.0), key=lambda entry: entry.path)
+        yield journal, sorted(journal.load(30.0)[0], key=lambda entry: entry.path)
     finally:
         journal.close()
 
@@ -164,8 +165,8 @@ def test_a_disk_that_does_not_answer_keeps_nobody_waiting(tmp_path: Path, monkey
         return connect(path, timeout=timeout)
 
     monkeypatch.setattr(sqlite3, "connect", slow)
-    journal = Journal(tmp_path / "j.db", Troubles())
-    assert journal.load(0.01) == []
+    journal = Journal(tmp_path / "j.db", Heard(trouble=Troubles()))
+    assert journal.load(0.01) == ([], [])
     journal.keep(X)
     go_on.set()
     journal.close()
@@ -220,17 +221,17 @@ def test_what_is_found_after_the_start_has_given_up_waiting_is_told_late(
     late: list[Quarantined] = []
     connect = Journal._connect
 
-    def slow(journal: Journal) -> list[Quarantined]:
+    def slow(journal: Journal) -> tuple[list[Quarantined], list[Kept]]:
         assert may_go.wait(30)
         return connect(journal)
 
-    def hear(found: list[Quarantined]) -> None:
+    def hear(found: list[Quarantined], _batches: list[Kept]) -> None:
         late.extend(found)
         heard.set()
 
     monkeypatch.setattr(Journal, "_connect", slow)
-    journal = Journal(path, Troubles(), hear)
-    assert journal.load(0.05) == []
+    journal = Journal(path, Heard(trouble=Troubles(), late=hear))
+    assert journal.load(0.05) == ([], [])
     may_go.set()
     assert heard.wait(30)
     journal.close()
