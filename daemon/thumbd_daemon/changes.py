@@ -51,7 +51,8 @@ class _Room:
 class Changes:
     """The changes of one folder that wait for one session since `since` (monotonic seconds).
 
-    The caller knows what is there: it adds what was not, and changes, renames and removes only what is.
+    The caller knows what is there: it adds what was not, and changes, renames and removes only what is. `rescanned` is
+    told with it, and if there is nothing else to tell by `note_rescanned`.
     """
 
     def __init__(self, folder: bytes, since: float) -> None:
@@ -60,9 +61,11 @@ class Changes:
         # Names that were told and are there no more; names that are there, and not as they were told.
         self._gone: dict[bytes, None] = {}
         self._now: dict[bytes, _Name] = {}
+        self.rescanned = False
+        self._noted = False
 
     def __len__(self) -> int:
-        return len(self._gone) + len(self._now)
+        return len(self._gone) + len(self._now) + self._noted
 
     # -- in ---------------------------------------------------------------------------------------------------
 
@@ -99,6 +102,10 @@ class Changes:
         if base != entry.name or news:
             self._now[entry.name] = _Name(base, entry, news)
 
+    def note_rescanned(self) -> None:
+        """The reader is to know that the folder is rescanned, whether or not anything changes."""
+        self.rescanned = self._noted = True
+
     # -- out --------------------------------------------------------------------------------------------------
 
     def take(self, most: int = MAX_NAMES) -> FolderChange:
@@ -111,8 +118,10 @@ class Changes:
         renamed = self._take_renamed(room)
         added = room.fitting([name for name, known in self._now.items() if known.base is None])
         changed = room.fitting([name for name, known in self._now.items() if known.base == name])
+        self._noted = False
         return FolderChange(
             folder=self.folder,
+            rescanned=self.rescanned,
             removed=removed,
             renamed=renamed,
             added=[self._now.pop(name).entry for name in added],

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from thumbd_protocol.items import Entry, EntryKind, Flavor
+from thumbd_protocol.items import Entry, EntryKind, Flavor, Folder
 
 from .batches import MAX_RETRIES
 from .hands import Hands
+from .known import MAX_NAMES, Known, Novelty
 from .mounts import Road
 from .pool import Kind, State, Worker
 from .records import Continue, Found, List, Listed, Record, StopListing
@@ -76,6 +77,11 @@ class BatchListing:
         self.recursive = recursive
         self.hidden = hidden
 
+    @property
+    def order(self) -> tuple[str, bytes, Flavor, bool, bool]:
+        """What was asked for."""
+        return self.batch, self.path, self._flavor, self.recursive, self.hidden
+
     def found(self, entries: list[tuple[bytes, str, str]]) -> None:
         keys = [(os.path.join(self.path, name), self._flavor) for name, _kind, _mime in entries]
         self._wishes.found(self.batch, keys, self._clock())
@@ -85,7 +91,7 @@ class BatchListing:
 
     @property
     def hungry(self) -> bool:
-        return self._wishes.room() > 0
+        return self._wishes.may_list(self.batch)
 
     @property
     def wanted(self) -> bool:
@@ -93,10 +99,13 @@ class BatchListing:
 
 
 class TopicListing:
-    """A folder that a window shows: its names become the entries of a snapshot, each told once. `after` is called with
-    them when that was all."""
+    """A folder that a window shows, with all below it when it is `recursive`: its names become the entries of a
+    snapshot, each told once. `after` is called with them when that was all, and may remark on what will follow.
 
-    recursive = False
+    Of more than `MAX_NAMES` names none is remembered (`after` is called with None), so after a scout's death some may
+    be told twice.
+    """
+
     hidden = False
     entries = True
 
@@ -105,27 +114,28 @@ class TopicListing:
         session: Session,
         topic: str | bytes,
         path: bytes,
-        after: Callable[[dict[bytes, Entry]], None] = lambda _told: None,
+        after: Callable[[Known | None], str | None] = lambda _told: None,
+        recursive: bool = False,
     ) -> None:
         self.session = session
         self.topic = topic
         self.path = path
+        self.recursive = recursive
         self._after = after
-        self._told: dict[bytes, Entry] = {}
+        self._told: Known | None = Known()
 
     def found(self, entries: list[tuple[bytes, str, str]]) -> None:
-        # A listing that was begun again (its scout died) finds the same names again.
-        new = [
-            Entry(name=name, kind=EntryKind(kind), mime=mime or None)
-            for name, kind, mime in entries
-            if name not in self._told
-        ]
-        self._told.update((entry.name, entry) for entry in new)
-        self.session.outbox.entries(self.topic, new)
+        found = [Entry(name=name, kind=EntryKind(kind), mime=mime or None) for name, kind, mime in entries]
+        if self._told is not None:
+            # A listing that was begun again (its scout died) finds the same names again.
+            found = [entry for entry in found if self._told.put(entry) is Novelty.NEW]
+            if len(self._told) > MAX_NAMES:
+                self._told = None
+        self.session.outbox.entries(self.topic, found)
 
     def ended(self, code: str, message: str) -> None:
-        self.session.outbox.end_snapshot(self.topic, code or None, message or None)
-        self._after(self._told)
+        remark = self._after(self._told)
+        self.session.outbox.end_snapshot(self.topic, code or None, message or remark)
 
     @property
     def hungry(self) -> bool:
@@ -133,7 +143,7 @@ class TopicListing:
 
     @property
     def wanted(self) -> bool:
-        return self.topic in self.session.topics
+        return self.topic in self.session.topics or self.topic in self.session.once
 
 
 @dataclass(eq=False)
@@ -170,9 +180,11 @@ class Listings:
         number = next(self._numbers)
         self._running[number] = _Running(number, listing)
 
-    def has_batch(self, batch: str) -> bool:
+    def has_batch(self, batch: str, folder: Folder) -> bool:
+        """Whether this folder is being listed for a batch."""
+        wanted = (batch, folder.path, folder.flavor, folder.recursive, folder.hidden)
         open_ = (running.listing for running in self._running.values() if not running.stopped)
-        return any(isinstance(listing, BatchListing) and listing.batch == batch for listing in open_)
+        return any(isinstance(listing, BatchListing) and listing.order == wanted for listing in open_)
 
     def stop_batch(self, batch: str) -> None:
         self._stop(lambda listing: isinstance(listing, BatchListing) and listing.batch == batch)

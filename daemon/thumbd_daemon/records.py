@@ -40,10 +40,12 @@ class Detach(Record):
 
 
 class Look(Record):
-    """Look up (task, path, flavor) triples: is the file there, is there a valid thumbnail, a remembered failure?"""
+    """Look up (task, path, flavor) triples: is the file there, is there a valid thumbnail, a remembered failure (which
+    does not count for the tasks in `again`)?"""
 
     job: int
     files: list[tuple[int, bytes, str]]
+    again: list[int] = []
 
 
 class Open(Record):
@@ -109,10 +111,14 @@ class StopListing(Record):
 
 
 class Watch(Record):
-    """Watching scout: tell what is in a folder, and from then on what changes there."""
+    """Watching scout: tell what is in a folder (`recursive`: and in all folders below), and from then on what changes
+    there. Below it are `mounts`, which are told of before they are entered, and `skip`, which are not entered."""
 
     job: int
     path: bytes
+    recursive: bool = False
+    mounts: list[bytes] = []
+    skip: list[bytes] = []
 
 
 class Unwatch(Record):
@@ -138,6 +144,7 @@ class Hit(Record):
     width: int
     height: int
     size: int
+    mtime_ns: int = 0
 
 
 class Miss(Record):
@@ -156,6 +163,7 @@ class NoUse(Record):
     message: str
     remembered: bool
     size: int
+    mtime_ns: int = 0
 
 
 class Looked(Record):
@@ -230,16 +238,19 @@ State = tuple[bytes, str, str, int | None, int | None]
 
 
 class At(Record):
-    """It turns to this folder now, 0: to none. Told before the folder is touched: if no sign of life comes any more,
-    it hangs there."""
+    """It turns to this folder now, or to the mount `mount` below it; 0: to none. Told before the folder is touched: if
+    no sign of life comes any more, it hangs there."""
 
     job: int
+    mount: bytes = b""
 
 
 class Scanning(Record):
-    """A scan begins: what is not told as present until ``Scanned`` is not there."""
+    """A scan begins: what is not told as present until ``Scanned`` is not there. `rescanned` when it is made because
+    the kernel does not tell (or has not told) all."""
 
     job: int
+    rescanned: bool = False
 
 
 class Present(Record):
@@ -249,13 +260,23 @@ class Present(Record):
     names: list[State]
 
 
-class Scanned(Record):
+class Unknown(Record):
+    """Of these folders below a scan could not see what is in them."""
+
     job: int
+    folders: list[bytes]
+
+
+class Scanned(Record):
+    """A scan has ended. `rescanned` when the kernel does not tell all, so that more scans will follow."""
+
+    job: int
+    rescanned: bool = False
 
 
 class Changed(Record):
-    """What has happened to some names: first of all those that were `renamed` (from, to), in order; then how those are
-    that are there, and which are gone."""
+    """What has happened to some names: first of all those that were `renamed` (from, to), in order, with all below
+    them; then which are `gone`, with all below them; then how those are that are there."""
 
     job: int
     present: list[State]
@@ -353,7 +374,7 @@ class Release(Record):
 ToScout = Setup | Attach | Detach | Look | Open | Publish | Mark | List | Continue | StopListing | Ping
 FromScout = Ready | Pong | Looked | Opened | OpenFailed | Published | PublishFailed | Marked | Found | Listed
 ToWatcher = Setup | Watch | Unwatch | Ping
-FromWatcher = Ready | Pong | At | Scanning | Present | Scanned | Changed | WatchFailed
+FromWatcher = Ready | Pong | At | Scanning | Present | Unknown | Scanned | Changed | WatchFailed
 ToRenderer = Expect | Go | GiveBack | Ping
 FromRenderer = Ready | Pong | Header | GivenBack | Rendered | NotRendered
 ToSentinel = Guard | Release | Ping

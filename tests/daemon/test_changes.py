@@ -139,6 +139,14 @@ def test_a_piece_never_grows_beyond_what_a_client_takes() -> None:
     assert told == MAX_NAMES
 
 
+def test_that_a_folder_is_rescanned_is_told_though_nothing_has_changed_and_once() -> None:
+    waiting = Changes(b"/f", 0.0)
+    waiting.note_rescanned()
+    assert waiting
+    assert waiting.take() == FolderChange(b"/f", rescanned=True)
+    assert not waiting
+
+
 # -- anything, in any order -------------------------------------------------------------------------------------
 
 NAMES = [b"a", b"b", b"c", b"d", b"e"]

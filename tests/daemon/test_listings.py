@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import pytest
 
+from thumbd_daemon.batches import Terms
 from thumbd_daemon.listings import BatchListing, TopicListing
 from thumbd_daemon.news import Ended
 from thumbd_daemon.outbox import Outbox
 from thumbd_daemon.pool import Kind, State, Worker
 from thumbd_daemon.records import Continue, Found, List, Listed, Ping, Record, StopListing
 from thumbd_daemon.sessions import Session
-from thumbd_protocol.items import Flavor, Priority
+from thumbd_daemon.steering import Steering
+from thumbd_protocol.items import Flavor, Folder
 from thumbd_protocol.limits import MAX_SNAPSHOT_ENTRIES
 from thumbd_protocol.replies import Snapshot
 from thumbd_protocol.requests import ClientInfo
@@ -35,7 +37,7 @@ class Office(Workshop):
         self.give()
 
     def batch(self, ident: str = "b", path: bytes = b"/f") -> None:
-        self.wishes.submit(b"s", ident, [], Priority.NORMAL, self.now, more=False, listing=True)
+        self.wishes.submit(b"s", ident, [], Terms(), self.now, more=False, listing=True)
         self.listings.start(
             BatchListing(self.wishes, self.clock, ident, path, Flavor.LARGE, recursive=True, hidden=False)
         )
@@ -206,7 +208,7 @@ def test_a_full_queue_stops_a_batchs_listing_until_there_is_room() -> None:
     office.batch()
     office.found(1, b"a", b"b", b"c")
     assert len(office.said) == 1
-    office.wishes.cancel_items(b"s", list(office.wishes.items)[:2], office.now)
+    Steering(office.wishes).cancel_items(b"s", list(office.wishes.items)[:2], office.now)
     office.to_the_end()
     assert office.said[1:] == [Continue(1)]
 
@@ -227,7 +229,7 @@ def test_a_listing_nobody_wants_any_more_is_stopped_and_its_late_words_are_dropp
         case _:
             office.listings.stop_batch("b")
     assert office.said[-1] == StopListing(1)
-    assert not office.listings.has_batch("b")
+    assert not office.listings.has_batch("b", Folder(b"/f", Flavor.LARGE, recursive=True))
     office.found(1, b"a")
     office.listed(1)  # nobody knows of it any more
     assert not office.wishes.items

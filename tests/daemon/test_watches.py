@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from thumbd_daemon.known import Known
 from thumbd_daemon.listings import TopicListing
 from thumbd_daemon.outbox import WAIT_S, Outbox
 from thumbd_daemon.pool import Kind, Worker
@@ -18,6 +19,7 @@ from thumbd_daemon.records import (
     Scanned,
     Scanning,
     State,
+    Unknown,
     Unwatch,
     Watch,
     WatchFailed,
@@ -47,21 +49,21 @@ class Window:
         self.session = Session(ident, b"r", ClientInfo("test", "1", 1), 5.0, 0.0, self.outbox)
         self.messages: list[Message] = []
 
-    def subscribe(self, path: str = "/f") -> None:
+    def subscribe(self, path: str = "/f", *, tree: bool = False) -> None:
         """As the desk does it."""
-        topic = f"folder:{path}"
+        topic = f"{'tree' if tree else 'folder'}:{path}"
         watches = self.office.work.watches
         self.session.topics.add(topic)
         self.office.listings.stop_topic(self.session, topic)
         self.outbox.open_snapshot(b"i" * 16, topic)
-        watches.subscribed(self.session, topic, path.encode())
+        watches.subscribed(self.session, topic, path.encode(), tree)
         after = partial(watches.listed, self.session, topic)
-        self.office.listings.start(TopicListing(self.session, topic, path.encode(), after))
+        self.office.listings.start(TopicListing(self.session, topic, path.encode(), after, tree))
         self.office.turn()
 
-    def shows(self, *names: bytes, path: str = "/f") -> None:
+    def shows(self, *names: bytes, path: str = "/f", tree: bool = False) -> None:
         """Subscribe, and have it listed."""
-        self.subscribe(path)
+        self.subscribe(path, tree=tree)
         self.office.list(*names)
 
     def unsubscribe(self, path: str = "/f") -> None:
@@ -360,7 +362,7 @@ def test_a_folder_on_a_mount_that_does_not_answer_is_not_given_to_the_scout_unti
     window = Window(office)
     window.subscribe("/hung")
     office.mounts.stuck(b"/hung", 99, office.now)
-    office.work.watches.listed(window.session, "folder:/hung", {})
+    office.work.watches.listed(window.session, "folder:/hung", Known())
     office.turn()
     assert office.orders == []
     office.mounts.back(99, answered=True)
@@ -386,3 +388,81 @@ def test_a_reason_is_logged_once_not_every_few_seconds(caplog: pytest.LogCapture
         office.says(WatchFailed(office.job, "unwatched", "/f: no more folders can be watched"))
         office.scans(state(b"a"))
     assert [line.message for line in caplog.records].count("/f: no more folders can be watched") == 1
+
+
+# -- trees ------------------------------------------------------------------------------------------------------
+
+
+def test_a_tree_and_its_folder_are_watched_each_by_itself() -> None:
+    office = Office()
+    folder, tree = Window(office, b"1"), Window(office, b"2")
+    folder.shows(b"a")
+    tree.subscribe("/f", tree=True)
+    office.list(b"a", b"d/b")
+    orders = [order for order in office.orders if isinstance(order, Watch)]
+    assert [(order.path, order.recursive) for order in orders] == [(b"/f", False), (b"/f", True)]
+    office.says(Changed(orders[1].job, [state(b"d/c")], [], []))
+    assert tree.only() == FolderChange(b"/f", added=[image(b"d/c", 1)])
+    assert folder.told() == []
+
+
+def test_that_a_folder_is_rescanned_is_told_to_all_who_look_and_with_each_change() -> None:
+    office = Office()
+    windows = Window(office, b"1"), Window(office, b"2")
+    for window in windows:
+        window.shows(b"a")
+    job = office.job
+    office.says(Scanning(job), Present(job, [state(b"a")]), Scanned(job, rescanned=True))
+    for window in windows:
+        assert window.only() == FolderChange(b"/f", changed=[image(b"a", 1)], rescanned=True)
+    office.says(Scanning(job, rescanned=True), Present(job, [state(b"a")]), Scanned(job, rescanned=True))
+    assert [window.told() for window in windows] == [[], []]
+    office.says(Scanning(job, rescanned=True), Scanned(job))
+    assert windows[0].only() == FolderChange(b"/f", removed=[b"a"], rescanned=True)
+    office.says(Changed(job, [state(b"b")], [], []))
+    assert windows[0].only() == FolderChange(b"/f", added=[image(b"b", 1)])
+
+
+def test_a_scout_that_hangs_on_a_mount_below_leaves_that_out_and_goes_on_with_the_rest() -> None:
+    office = Office()
+    office.ground.mounts = mountinfo("/f/hung")
+    office.mounts.update(office.ground.mounts)
+    window = Window(office)
+    window.shows(b"a", b"hung/x", path="/f", tree=True)
+    assert office.orders == [Watch(office.job, b"/f", True, [b"/f/hung"])]
+    job = office.job
+    office.says(At(job), Scanning(job), At(job, b"/f/hung"))
+    scout = office.watcher
+    assert scout.file == b"/f/hung"
+    office.crew.deaf.add(scout.serial)
+    office.passes(11.0)
+    assert office.crew.killed == [scout]
+    assert office.orders == [Watch(office.job, b"/f", True, [b"/f/hung"], [b"/f/hung"])]
+    job = office.job
+    office.says(Scanning(job), Present(job, [state(b"a")]), Unknown(job, [b"hung"]), Scanned(job, rescanned=True))
+    assert window.only() == FolderChange(b"/f", changed=[image(b"a", 1)], rescanned=True)
+
+
+def test_a_tree_of_too_many_names_is_told_in_full_and_watched_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thumbd_daemon.listings.MAX_NAMES", 3)
+    office = Office()
+    window = Window(office)
+    window.shows(b"a", b"b", b"c", b"d", tree=True)
+    assert window.told() == []
+    (part,) = window.messages
+    assert isinstance(part, Snapshot)
+    assert (len(part.entries), part.last, part.error) == (4, True, None)
+    assert part.message is not None
+    assert part.message.startswith("/f: has too many names to tell what changes there")
+    assert office.orders == []
+
+
+def test_all_that_is_remembered_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thumbd_daemon.watches.MAX_NAMES", 3)
+    office = Office()
+    window = Window(office)
+    window.shows(b"a", b"b", path="/f")
+    window.shows(b"a", b"b", path="/g")
+    assert [order.path for order in office.orders if isinstance(order, Watch)] == [b"/f"]
+    window.shows(b"a", path="/h")
+    assert [order.path for order in office.orders if isinstance(order, Watch)] == [b"/f", b"/h"]

@@ -13,8 +13,11 @@ import pytest
 from thumbd_daemon import records
 from thumbd_daemon.channel import encode
 from thumbd_daemon.records import At, Changed, Pong, Present, Ready, Record, Scanned, Scanning, State, WatchFailed
-from thumbd_daemon.scout import watcher
-from thumbd_daemon.scout.watching import Folder, look_at, unwatchable
+from thumbd_daemon.scout import kernel, watcher
+from thumbd_daemon.scout.kernel import Kernel
+from thumbd_daemon.scout.places import unwatchable
+from thumbd_daemon.scout.reading import look_at
+from thumbd_daemon.scout.watching import Folder
 
 from .children import ScoutTalk
 from .pixels import gradient, saved
@@ -187,7 +190,7 @@ def test_after_lost_events_the_folder_is_scanned_again(scout: Watched, tmp_path:
     finally:
         os.kill(scout.talk.pid, signal.SIGCONT)
     said = scout.until(lambda: scout.said[-1] == Scanned(1))
-    assert Scanning(1) in said
+    assert Scanning(1, rescanned=True) in said
     scout.until(lambda: scout.names() == {b"stays.jpg", b"comes.jpg"})
 
 
@@ -289,10 +292,10 @@ class Daemon:
 
 
 def steps(folder: Folder) -> list[Record]:
-    told: list[Record] = [folder.begin_scan()]
-    while folder.scanning:
+    told: list[Record | None] = []
+    while folder.busy:
         told.append(folder.step())
-    return told
+    return [record for record in told if record is not None]
 
 
 def test_where_the_kernel_can_not_watch_the_folder_is_read_again_and_again(
@@ -302,11 +305,11 @@ def test_where_the_kernel_can_not_watch_the_folder_is_read_again_and_again(
         def __init__(self, **options: int) -> None:
             raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(watcher, "Inotify", Full)
+    monkeypatch.setattr(kernel, "Inotify", Full)
     daemon = Daemon()
     scout = watcher.Watcher(daemon)  # type: ignore[arg-type]
     (tmp_path / "a.jpg").touch()
-    scout.watch(1, os.fsencode(tmp_path))
+    scout.watch(records.Watch(1, os.fsencode(tmp_path)))
     now = time.monotonic()
     for _ in range(10):
         scout.turn(now)
@@ -314,14 +317,14 @@ def test_where_the_kernel_can_not_watch_the_folder_is_read_again_and_again(
     assert len(told) == 1
     assert "fs.inotify.max_user_instances" in told[0].message
     assert str(tmp_path) in told[0].message
-    assert daemon.said[-1] == Scanned(1)
+    assert daemon.said[-1] == Scanned(1, rescanned=True)
     (tmp_path / "b.jpg").touch()
     daemon.said.clear()
     for _ in range(10):
         scout.turn(now + watcher.LOOK_S)
     (present,) = [record for record in daemon.said if isinstance(record, Present)]
     assert {name for name, *_ in present.names} == {b"a.jpg", b"b.jpg"}
-    assert daemon.said[-1] == Scanned(1)
+    assert daemon.said[-1] == Scanned(1, rescanned=True)
 
 
 def at_work(*folders: Path) -> tuple[watcher.Watcher, Daemon, float]:
@@ -330,7 +333,7 @@ def at_work(*folders: Path) -> tuple[watcher.Watcher, Daemon, float]:
     scout = watcher.Watcher(daemon)  # type: ignore[arg-type]
     now = time.monotonic()
     for job, folder in enumerate(folders, 1):
-        scout.watch(job, os.fsencode(folder))
+        scout.watch(records.Watch(job, os.fsencode(folder)))
     while Scanned(len(folders)) not in daemon.said:
         scout.turn(now)
     daemon.said.clear()
@@ -365,19 +368,19 @@ def test_a_folder_that_can_not_be_read_is_not_told_as_empty(tmp_path: Path, monk
     def refuse(path: bytes) -> None:
         raise OSError(errno.EIO, "Input/output error", path)
 
-    folder = Folder(1, os.fsencode(tmp_path))
+    folder = Folder(1, os.fsencode(tmp_path), Kernel())
     monkeypatch.setattr(os, "scandir", refuse)
     told = steps(folder)
     assert [type(record) for record in told] == [Scanning, WatchFailed]
     assert isinstance(told[1], WatchFailed)
     assert told[1].message == f"{tmp_path}: can't be listed: input/output error"
-    assert folder.moved_on()  # so it is tried again
+    assert folder.moved_on(time.monotonic() + 60)  # so it is tried again
 
 
 def test_no_record_is_longer_than_a_packet(tmp_path: Path) -> None:
     for number in range(1200):
         (tmp_path / (f"{number:04}" + "x" * 240 + ".png")).touch()
-    folder = Folder(1, os.fsencode(tmp_path))
+    folder = Folder(1, os.fsencode(tmp_path), Kernel())
     told = steps(folder)
     assert len(told) > 10
     for record in told:
@@ -390,7 +393,7 @@ def test_no_record_is_longer_than_a_packet(tmp_path: Path) -> None:
 
 
 def test_states_come_behind_all_renames() -> None:
-    folder = Folder(1, b"/nowhere")
+    folder = Folder(1, b"/nowhere", Kernel())
     for number in range(200):
         folder.left(b"%d" % number + b"x" * 200, number, 0.0)
         folder.came(b"%d" % number + b"y" * 200, number, 0.0)

@@ -1,6 +1,7 @@
 """A client that has a folder open hears what happens there, whatever happens to the scout that watches it."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,13 +20,14 @@ pytestmark = pytest.mark.e2e
 class Reader:
     """What a client knows of a folder by what it was told."""
 
-    def __init__(self, connection: Connection, folder: Path) -> None:
+    def __init__(self, connection: Connection, folder: Path, *, tree: bool = False) -> None:
         self.connection = connection
         self.folder = os.fsencode(folder)
         self.there: dict[bytes, Entry] = {}
         self.complete = False
         self.changes: list[FolderChange] = []
-        connection.session.subscribe(b"folder:" + self.folder)
+        self.tree = tree
+        connection.session.subscribe((b"tree:" if tree else b"folder:") + self.folder)
 
     def poll(self) -> None:
         for event in self.connection.poll(0.02):
@@ -67,9 +69,12 @@ class Reader:
         """Whether it knows of every file what the file system says."""
         if not self.complete:
             return False
+        root = Path(os.fsdecode(self.folder))
         real = {
-            os.fsencode(path.name): (path.stat().st_size, path.stat().st_mtime_ns)
-            for path in Path(os.fsdecode(self.folder)).iterdir()
+            os.fsencode(path.relative_to(root)): (path.stat().st_size, path.stat().st_mtime_ns)
+            if path.is_file()
+            else (None, None)
+            for path in (root.rglob("*") if self.tree else root.iterdir())
         }
         return {name: (entry.size, entry.mtime_ns) for name, entry in self.there.items()} == real
 
@@ -195,3 +200,28 @@ def test_a_folder_that_comes_later_is_told_when_it_comes(home: Home, connection:
     (home.pictures / "later" / "a.jpg").touch()
     reader.until(reader.knows_all, "the folder's picture")
     assert set(reader.there) == {b"a.jpg"}
+
+
+def test_a_tree_is_told_with_all_below_it_and_what_happens_there(home: Home, connection: Connection) -> None:
+    for number in range(600):
+        folder = home.pictures / str(number % 7) / str(number % 3)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.jpg").write_bytes(b"x")
+    reader = Reader(connection, home.pictures, tree=True)
+    reader.until(reader.knows_all, "all names with their sizes")
+    assert len(reader.there) == 600 + 7 + 21
+    reader.changes.clear()
+    (home.pictures / "0").rename(home.pictures / "1" / "moved")
+    (home.pictures / "new" / "deep").mkdir(parents=True)
+    (home.pictures / "new" / "deep" / "a.jpg").write_bytes(b"new")
+    shutil.rmtree(home.pictures / "2")
+    reader.until(reader.knows_all, "what has moved, come and gone")
+    assert (b"0/0", b"1/moved/0") in [pair for change in reader.changes for pair in change.renamed]
+    (home.pictures / "1" / "moved" / "0" / "last.jpg").write_bytes(b"last")
+    reader.until(reader.knows_all, "a picture in a folder that has moved")
+    assert not any(change.rescanned for change in reader.changes)
+    # Another scout finds all as it is.
+    (scout,) = home.workers("scout.watcher")
+    os.kill(scout, signal.SIGKILL)
+    (home.pictures / "3").rename(home.pictures / "while nobody watched")
+    reader.until(reader.knows_all, "what happened while nobody watched")

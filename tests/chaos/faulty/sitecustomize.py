@@ -1,7 +1,7 @@
 """Renderers and scouts that misbehave, started by the very exec of the real ones: Python imports this file first.
 
 A picture whose first line is ``FAULT <name>`` makes its renderer do what `RENDERER` says under that name, one whose path
-contains ``scout-<name>`` makes its scout do what `SCOUT` says. A name that ends in ``-once`` does so only the first time
+contains ``scout-<name>`` makes its scout do what `SCOUT` says, a folder ``list-<name>`` the scout that lists it. A name that ends in ``-once`` does so only the first time
 (a file beside the picture remembers). Everything else is rendered by the real code.
 """
 
@@ -183,13 +183,35 @@ def _scout() -> None:
 
     look = looking.look
 
-    def faulty(places: Any, task: int, path: bytes, flavor: str) -> Any:
+    def faulty(places: Any, task: int, path: bytes, flavor: str, *, again: bool = False) -> Any:
         name = os.path.basename(path).decode("utf-8", "replace")
         if name.startswith("scout-"):
             _do(name.removeprefix("scout-").partition(".")[0], "scout")
-        return look(places, task, path, flavor)
+        return look(places, task, path, flavor, again=again)
 
     looking.look = faulty
+    _lister()
+
+
+def _lister() -> None:
+    """A folder named ``list-<name>`` makes the scout that lists it do what `FAULTS` says, or one of these."""
+    from thumbd_daemon.channel import encode
+    from thumbd_daemon.records import Found
+    from thumbd_daemon.scout import listing
+
+    step = listing.Listing.step
+
+    def faulty(self: listing.Listing) -> Any:
+        name = os.path.basename(self._task.path).decode("utf-8", "replace")
+        if name == "list-endless":
+            return Found(self._task.job, [])
+        if name == "list-stranger":
+            os.write(_control(), encode(Found(10**9, [(b"nobody asked.jpg", "image", "image/jpeg")])))
+        elif name.startswith("list-"):
+            _do(name.removeprefix("list-"), "lister")
+        return step(self)
+
+    listing.Listing.step = faulty  # type: ignore[method-assign]
 
 
 if "thumbd_daemon.renderer" in sys.orig_argv:
