@@ -69,10 +69,11 @@ class Result:
 class Home:
     """XDG folders below a short temporary one (a socket's path must fit 107 bytes), and the processes started there.
 
-    `user` is the number of an ordinary user whose home it is, for tests that are run as root.
+    `user` is the number of an ordinary user whose home it is, for tests that are run as root; `descriptors` is how many
+    of them each process may have.
     """
 
-    def __init__(self, user: int | None = None) -> None:
+    def __init__(self, user: int | None = None, descriptors: int | None = None) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="thumbd-"))
         self.pictures = self.root / "pictures"
         self.runtime = self.root / "run"
@@ -94,6 +95,8 @@ class Home:
             self._as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
             for folder in (self.root, self.pictures, self.cache, self.state, self.runtime):
                 os.chown(folder, user, user)
+        if descriptors is not None:
+            self._as_user += ["prlimit", f"--nofile={descriptors}:{descriptors}", "--"]
         self._started: list[subprocess.Popen[bytes]] = []
 
     @property
