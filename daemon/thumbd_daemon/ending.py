@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from thumbd_protocol.errors import ItemCode
@@ -16,6 +17,8 @@ from .shutdown import Ladder, Rung
 
 log = logging.getLogger(__name__)
 
+#: Items that are ended in one step.
+_AT_ONCE: Final = 1000
 _WAITING: Final = frozenset({Phase.LOOK, Phase.LOOKING, Phase.RENDER})
 
 
@@ -46,15 +49,15 @@ class Ending:
         """Begin to end, or skip ahead."""
         self._climb(self._ladder.begin(self._clock(), drain=drain))
 
-    def step(self) -> None:
-        """Go as far as may be gone now."""
+    def step(self) -> bool:
+        """Go as far as may be gone now; True when another step is due at once."""
         if not self.ending:
-            return
-        if self.rung < Rung.ASKING:
-            self._end_waiting()  # what came back because its child died meanwhile
-        idle = not self._house.work.under_way
-        told = self._server.quiet and not self._house.wishes.news
+            return False
+        left = self._end_some()
+        idle = not left and not self._house.work.under_way
+        told = not left and self._server.quiet and not self._house.wishes.news and not len(self._house.ledger)
         self._climb(self._ladder.step(self._clock(), idle=idle, told=told, children=self._house.crew.children))
+        return left
 
     def _climb(self, rungs: list[Rung]) -> None:
         for rung in rungs:
@@ -65,7 +68,6 @@ class Ending:
                     self._refuse()
                 case Rung.ASKING:
                     self._house.work.abandon()
-                    self._end_items(frozenset(Phase), "the daemon was shut down before it was done; ask again")
                     self._house.crew.close_sockets()
                 case Rung.TERMINATING:
                     self._house.crew.terminate_all()
@@ -85,14 +87,17 @@ class Ending:
             self._house.listings.stop_batch(ident)
             why = "the daemon was shut down while it listed the folder"
             self._house.wishes.listed(ident, ItemCode.SHUTDOWN, why, now)
-        self._end_waiting()
+        self._end_some()
+        self._house.ledger.flush()
 
-    def _end_waiting(self) -> None:
-        """What waits for a child will not get one any more."""
-        self._end_items(_WAITING, "the daemon was shut down before its turn came; ask again")
-
-    def _end_items(self, phases: frozenset[Phase], cause: str) -> None:
+    def _end_some(self) -> bool:
+        """What waits for a child will not get one any more, and in the end nobody has one. True when there may be more
+        of it: each step deals with as much as takes no time that anybody notices."""
+        phases, cause = _WAITING, "the daemon was shut down before its turn came; ask again"
+        if self.rung >= Rung.ASKING:
+            phases, cause = frozenset(Phase), "the daemon was shut down before it was done; ask again"
         now = self._clock()
-        for item in list(self._house.wishes.items.values()):
-            if item.phase in phases:
-                self._house.jobs.fail(item, ItemCode.SHUTDOWN, about(item.path, cause), now, source=None)
+        some = list(islice((i for i in self._house.wishes.items.values() if i.phase in phases), _AT_ONCE))
+        for item in some:
+            self._house.jobs.fail(item, ItemCode.SHUTDOWN, about(item.path, cause), now, source=None)
+        return len(some) == _AT_ONCE

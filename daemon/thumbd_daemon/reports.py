@@ -133,10 +133,9 @@ class Reports:
 
     @staticmethod
     def _worker(worker: Worker, now: float) -> dict[str, Any]:
-        scout = worker.kind in (Kind.QUICK, Kind.LISTING, Kind.WATCHING)
         told: dict[str, Any] = {
             "pid": worker.pid,
-            "kind": "scout" if scout else str(worker.kind),
+            "kind": "renderer" if worker.kind is Kind.RENDERER else "scout",  # it decodes nothing
             "role": str(worker.kind),
             "state": "stuck" if worker.stuck is not None else worker.state.name.lower(),
             "rss": worker.rss,
@@ -186,14 +185,14 @@ class Reports:
                 "joined": self._wishes.joined,
             },
             retries=stats.retries,
-            batches={"open": sum(b.ended is None for b in self._wishes.batches.values()), "durable": 0},
+            batches={"open": sum(b.ended is None for b in self._wishes.batches.values()), "durable": self._durable()},
             sessions=[
                 {
                     "name": session.client.name,
                     "pid": session.client.pid,
                     "credit": session.outbox.credit,
                     "outbox": len(session.outbox),
-                    "parked": False,
+                    "parked": session.parked_at is not None,
                 }
                 for session in sessions
             ],
@@ -206,13 +205,16 @@ class Reports:
             },
         )
 
+    def _durable(self) -> int:
+        return sum(b.terms.durable and b.ended is None for b in self._wishes.batches.values())
+
     def _queue(self, sessions: list[Session]) -> dict[str, Any]:
         by_class: Counter[str] = Counter()
         by_client: Counter[bytes] = Counter()
         for stage in Stage:
             for rank, client, count in self._wishes.schedule.counts(stage):
                 by_class[Rank(rank).name.lower()] += count
-                by_client[client] += count
+                by_client[client.session] += count
         names = {session.ident: session.name for session in sessions}
         return {
             "by_class": dict(by_class),

@@ -25,7 +25,7 @@ from thumbd_protocol.limits import (
     MAX_UPDATE_ITEMS,
     PROTOCOL,
 )
-from thumbd_protocol.replies import Error, Pong, ServerInfo, Welcome
+from thumbd_protocol.replies import Error, Notice, Pong, ServerInfo, Welcome
 from thumbd_protocol.requests import (
     Batches,
     Bye,
@@ -35,12 +35,16 @@ from thumbd_protocol.requests import (
     Message,
     Ping,
     Request,
+    SnapshotRequest,
     StatsRequest,
     Status,
+    Topics,
 )
 
-from . import __version__
-from .outbox import Outbox
+from . import __version__, connections
+from .door import Door
+from .peers import listen
+from .reception import Hosts, Reception
 from .sessions import Session
 
 log = logging.getLogger(__name__)
@@ -58,18 +62,34 @@ _LIMITS: Final = {
 _MAX_UNREAD: Final = 10_000
 
 
+#: Connections are shared out among libzmq's threads: one that is busy with somebody's rubbish leaves another to serve.
+_IO_THREADS: Final = 2
+#: So long messages are read before others have their turn, in seconds: somebody waits for an answer to the first.
+_READ_S: Final = 0.005
+#: All parts of a message together: twice what libzmq lets one have. Beyond it the connection is closed, as it does.
+_MAX_MESSAGE_BYTES: Final = 2 * MAX_FRAME_BYTES
+#: Beyond so many nothing is done for it until it reads them.
+_MANY_UNREAD: Final = 1_000
+#: Messages that are refused are logged so often at most, in seconds.
+_NOTE_S: Final = 1.0
 #: To ask how things stand has no effect that must happen once only, and the answer may be another each time.
-_QUESTIONS: Final = (Status, Batches, StatsRequest, HealthRequest)
+_QUESTIONS: Final = (Status, Batches, StatsRequest, HealthRequest, SnapshotRequest)
 
 
-class Answering(Protocol):
+class Answering(Hosts, Protocol):
     """Who answers the requests."""
 
-    def closed(self, session: Session) -> None:
-        """A session has ended, with all its interest."""
+    def credited(self, session: Session, batches: list[str]) -> None:
+        """A session has dealt with all that it was told of these batches."""
+
+    def said_again(self, session: Session, message: Message) -> None:
+        """A request was said again, and is answered from memory."""
+
+    def keeps_up(self, session: Session) -> None:
+        """Look whether what waited for a session had to be dropped."""
 
     def handle(self, session: Session, message: Message, now: float) -> Message | None:
-        """The answer to a request; None where there is none. Raises ProtocolError."""
+        """The answer to a request; None where there is none, or it comes later. Raises ProtocolError."""
 
     def progress(self, batch: str) -> Progress | None:
         """How far a batch is, now."""
@@ -82,31 +102,37 @@ def refusal(error: ProtocolError, request: bytes | None) -> Error:
 
 
 class Server:
-    """The daemon's socket and all sessions. `changed` is called when something has come in."""
+    """The daemon's socket and all sessions. `changed` is called when something has come in; connections are bounded by
+    `most`."""
 
-    def __init__(self, endpoint: str, desk: Answering, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, endpoint: str, desk: Answering, changed: Callable[[], None], most: int = connections.MOST
+    ) -> None:
         self.epoch = os.urandom(8)
-        self.sessions: dict[bytes, Session] = {}
-        self._by_routing: dict[bytes, Session] = {}
         self._desk = desk
         self._changed = changed
+        self._refused, self._noted = 0, float("-inf")
         self._loop = asyncio.get_running_loop()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._reception = Reception(self.epoch, desk, self._loop.time)
+        self.sessions = self._reception.sessions
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(_IO_THREADS)
         self._socket = self._context.socket(zmq.ROUTER)
         for option, value in (
             (zmq.ROUTER_MANDATORY, 1),
             (zmq.SNDHWM, 64),
-            (zmq.RCVHWM, 1000),
+            (zmq.RCVHWM, 64),
             (zmq.MAXMSGSIZE, MAX_FRAME_BYTES),
             (zmq.LINGER, 0),
         ):
             self._socket.setsockopt(option, value)
-        self._socket.bind(endpoint)
+        listener = listen(endpoint.removeprefix("ipc://"))
+        self._door = Door(listener, self._socket, most, self._reception.knows)
         self._loop.add_reader(self._socket.FD, self.receive)
 
     def close(self) -> None:
         """Close the socket; what has not left is lost (the client asks again)."""
         self._loop.remove_reader(self._socket.FD)
+        self._door.close()
         self._socket.close(linger=0)
         self._context.term()
 
@@ -114,27 +140,36 @@ class Server:
 
     def receive(self) -> None:
         """Take what has come. The descriptor is edge-triggered: it is read until there is no more, or soon again."""
-        for _ in range(200):
+        until = self._loop.time() + _READ_S
+        while self._loop.time() < until:
             if self._socket.closed:
                 return
             try:
-                routing, *frames = self._socket.recv_multipart(zmq.DONTWAIT)
+                first = self._socket.recv(zmq.DONTWAIT, copy=False)
             except zmq.Again:
+                self._door.behind = False
                 break
-            self._take(routing, frames)
+            frames = self._socket.recv_multipart(zmq.DONTWAIT)  # the rest is there, or nothing would have been
+            routing = first.bytes
+            self._door.heard(routing, first)
+            if sum(map(len, frames)) > _MAX_MESSAGE_BYTES:
+                self._door.shut(routing, "sends messages beyond all bounds")
+            else:
+                self._take(routing, frames, self._door.uid_of(routing, first))
         else:
+            self._door.behind = True
             self._loop.call_soon(self.receive)
         self._changed()
 
-    def _take(self, routing: bytes, frames: list[bytes]) -> None:
+    def _take(self, routing: bytes, frames: list[bytes], uid: int) -> None:
         now = self._loop.time()
-        session = self._by_routing.get(routing)
+        session = self._reception.at(routing)
         if session is not None:
-            session.heard = now
+            self._reception.hear(session)
         try:
             message = decode_request(frames)
             if isinstance(message, Hello):
-                self._hello(routing, message, now)
+                self._hello(routing, message, uid)
                 return
         except ProtocolError as error:
             self._refuse(routing, session, error)
@@ -150,66 +185,83 @@ class Server:
         if session is None and error.kind not in (None, "hello"):
             text = "say hello first (was the daemon restarted?)"
             error = ProtocolError(RequestCode.NO_SESSION, text, error.reply_to)
-        log.info("refused a message: %s: %s", error.code, error.message)
+        self._note_refusal(error)
         answer = refusal(error, None)
         if session is None:
             self._send_now(routing, encode(answer))
         else:
             session.outbox.answer(answer)
 
+    def _note_refusal(self, error: ProtocolError) -> None:
+        """One line for the first that is refused in a while, and one for how many followed."""
+        now = self._loop.time()
+        self._refused += 1
+        if now - self._noted >= _NOTE_S:
+            more = f" ({self._refused} in all since the last such line)" if self._refused > 1 else ""
+            log.info("refused a message: %s: %s%s", error.code, error.message, more)
+            self._noted, self._refused = now, 0
+
     def _serve(self, session: Session, message: Message, now: float) -> None:
         if isinstance(message, Credit):
-            session.outbox.add_credit(message.n)
+            self._desk.credited(session, session.outbox.add_credit(message.n))
         elif isinstance(message, Bye):
-            self._close(session, "said bye")
+            self._reception.close(session, "said bye")
         elif isinstance(message, Ping):
             session.outbox.answer(Pong(reply_to=message.id, epoch=self.epoch, seq=session.outbox.seq))
         elif not isinstance(message, Request):
-            self._desk.handle(session, message, now)
-        else:
-            answer = session.answered(message.id, now) or self._answer(session, message, now)
-            session.outbox.answer(answer)
+            self._hear_focus(session, message, now)
+        elif message.id not in session.waiting:
+            answer = session.answered(message.id, now)
+            if answer is not None:
+                self._desk.said_again(session, message)
+            else:
+                answer = self._answer(session, message, now)
+            if answer is not None:
+                session.outbox.answer(answer)
         if session.outbox.unread > _MAX_UNREAD:
-            self._close(session, "asks and never reads the answers")
+            self._reception.close(session, "asks and never reads the answers")
 
-    def _answer(self, session: Session, message: Request, now: float) -> Message:
+    def _hear_focus(self, session: Session, message: Message, now: float) -> None:
+        """Nothing answers it; a fault of ours is told all the same."""
         try:
+            self._desk.handle(session, message, now)
+        except ProtocolError as error:
+            session.outbox.answer(refusal(error, None))
+
+    def _answer(self, session: Session, message: Request, now: float) -> Message | None:
+        try:
+            if session.outbox.unread > _MANY_UNREAD:
+                text = f"{_MANY_UNREAD} answers wait to be read: read them first"
+                raise ProtocolError(RequestCode.RATE_LIMITED, text)
             answer = self._desk.handle(session, message, now)
-            assert answer is not None, f"no answer to {message!r}"
         except ProtocolError as error:
             if error.code in RETRYABLE_REQUESTS:
                 return refusal(error, message.id)
             answer = refusal(error, message.id)
         may_differ = isinstance(answer, Error) and answer.retryable
-        if not may_differ and not isinstance(message, _QUESTIONS):
-            session.remember(message.id, answer, now)
+        if answer is not None and not may_differ and not isinstance(message, _QUESTIONS):
+            session.remember(message.id, answer, now, of_connection=isinstance(message, Topics))
         return answer
 
-    def _hello(self, routing: bytes, hello: Hello, now: float) -> None:
-        low, high = hello.protocol
-        if not low <= PROTOCOL <= high:
-            text = f"this daemon speaks protocol {PROTOCOL}, the client {low} to {high}: bring both to the same version"
-            answer = Error(code=RequestCode.BAD_VERSION, message=text, retryable=False, reply_to=hello.id)
-            self._send_now(routing, encode(answer))
+    def _hello(self, routing: bytes, hello: Hello, user: int) -> None:
+        known = self._reception.sessions.get(hello.session or b"")
+        try:
+            session, left = self._reception.welcome(routing, hello, user)
+        except ProtocolError as error:
+            self._send_now(routing, encode(refusal(error, hello.id)))
             return
-        # A session that is begun anew starts from nothing: what the client still wants, it says again.
-        for old in (self._by_routing.get(routing), self.sessions.get(hello.session or b"")):
-            if old is not None:
-                self._close(old, "began anew")
-        outbox = Outbox(self.epoch, hello.credit)
-        session = Session(os.urandom(16), routing, hello.client, hello.heartbeat_ms / 1000, now, outbox)
-        self.sessions[session.ident] = session
-        self._by_routing[routing] = session
-        log.info("session %s opened", session.name)
-        outbox.answer(self._welcome(hello, session))
+        if left is not None:
+            text = "another connection goes on with this session"
+            self._send_now(left.routing, encode(Notice(epoch=self.epoch, seq=left.seq, kind="replaced", message=text)))
+        session.outbox.answer(self._welcome(hello, session, resumed=session is known))
 
-    def _welcome(self, hello: Hello, session: Session) -> Welcome:
+    def _welcome(self, hello: Hello, session: Session, *, resumed: bool) -> Welcome:
         return Welcome(
             reply_to=hello.id,
             protocol=PROTOCOL,
             epoch=self.epoch,
             session=session.ident,
-            resumed=False,
+            resumed=resumed,
             capabilities=[],
             limits=_LIMITS,
             heartbeat_ms=hello.heartbeat_ms,
@@ -221,10 +273,9 @@ class Server:
     def flush(self, now: float) -> None:
         """Send all that may leave, and look after those who are silent."""
         for session in list(self.sessions.values()):
-            if now >= session.silent_at:
-                self._close(session, "is silent")
-            else:
+            if self._reception.look_after(session, now):
                 self._flush_session(session, now)
+            self._desk.keeps_up(session)
         # Sending may have made the socket readable without another edge on its descriptor.
         events = self._socket.getsockopt(zmq.EVENTS)
         if isinstance(events, int) and events & zmq.POLLIN:
@@ -240,12 +291,15 @@ class Server:
             if not messages:
                 return
             session.unsent.extend(encode(message) for message in messages)
+            self._desk.credited(session, session.outbox.settled())
 
     def due(self, now: float) -> float | None:
         """When `flush` should be called again at the latest."""
         times: list[float] = []
         for session in self.sessions.values():
-            times.append(session.silent_at)
+            times.append(session.due)
+            if session.parked_at is not None:
+                continue
             if session.unsent:
                 times.append(now + 0.02)
             elif (due := session.outbox.due(now)) is not None:
@@ -254,13 +308,14 @@ class Server:
 
     def shift(self, gap: float) -> None:
         """For so many seconds we could hear nobody: no session was silent."""
-        for session in self.sessions.values():
-            session.heard += gap
+        self._door.shift(gap)
+        self._reception.shift(gap)
 
     @property
     def quiet(self) -> bool:
         """Whether every session has been told everything."""
-        return not any(session.unsent or len(session.outbox) for session in self.sessions.values())
+        here = (session for session in self.sessions.values() if session.parked_at is None)
+        return not any(session.unsent or len(session.outbox) for session in here)
 
     def _send(self, session: Session, frames: list[bytes]) -> bool:
         try:
@@ -270,7 +325,7 @@ class Server:
         except zmq.ZMQError as error:
             if error.errno != errno.EHOSTUNREACH:
                 raise
-            self._close(session, "has gone")
+            self._reception.lost(session)
             return False
         return True
 
@@ -280,10 +335,3 @@ class Server:
             self._socket.send_multipart([routing, *frames], zmq.DONTWAIT)
         except zmq.ZMQError as error:
             log.info("a client without a session can't be answered: %s", error)
-
-    def _close(self, session: Session, why: str) -> None:
-        self.sessions.pop(session.ident, None)
-        self._by_routing.pop(session.routing, None)
-        session.unsent.clear()
-        self._desk.closed(session)
-        log.info("session %s closed: %s", session.name, why)

@@ -7,6 +7,7 @@ get work, news goes to the sessions' outboxes, outboxes are sent, and the next d
 import asyncio
 import logging
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from thumbd_protocol.items import Progress
 from thumbd_protocol.replies import Ok
 from thumbd_protocol.requests import Message, Shutdown
 
-from .desk import SYSTEM
+from .connections import MOST, most_connections
 from .ending import Ending
 from .house import House
 from .news import Ended, Moved, Told
@@ -25,6 +26,7 @@ from .server import Answering, Server
 from .sessions import Session
 from .settings import Settings
 from .shutdown import Rung
+from .topics import SYSTEM
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class Service:
         for number in _SIGNALS:
             self._loop.add_signal_handler(number, self._on_signal, number)
         self._descriptors = open_descriptors()
-        self._server = bind(settings.socket, self, self._soon)
+        self._server = bind(settings.socket, self, self._soon, settings.most_renderers)
         self._house = House(settings, self._server, self._clock, self._soon, lambda: self._ending.ending)
         self._ending = Ending(self._house, self._server, self._clock)
         self._idle_since: float | None = self._clock()
@@ -91,6 +93,21 @@ class Service:
 
     def closed(self, session: Session) -> None:
         self._house.desk.closed(session)
+
+    def begun(self, session: Session) -> None:
+        self._house.desk.begun(session)
+
+    def parked(self, session: Session, *, parked: bool) -> None:
+        self._house.desk.parked(session, parked=parked)
+
+    def credited(self, session: Session, batches: list[str]) -> None:
+        self._house.desk.credited(session, batches)
+
+    def said_again(self, session: Session, message: Message) -> None:
+        self._house.desk.said_again(session, message)
+
+    def keeps_up(self, session: Session) -> None:
+        self._house.desk.keeps_up(session)
 
     def progress(self, batch: str) -> Progress | None:
         return self._house.desk.progress(batch)
@@ -134,7 +151,8 @@ class Service:
                 self._soon()
             self._tell_news()
             self._server.flush(self._clock())
-            self._ending.step()
+            if self._ending.step():
+                self._soon()
             self._check_idle()
         finally:
             # Whatever went wrong in this turn (asyncio logs it), there is a next one.
@@ -150,8 +168,8 @@ class Service:
         self._timer = self._loop.call_later(_LISTEN_S, self._soon)
 
     def _tell_news(self) -> None:
-        now, wishes = self._clock(), self._house.wishes
-        news, wishes.news = wishes.news, []
+        now = self._clock()
+        news = self._house.wishes.take_news()
         for one in news:
             session = self._server.sessions.get(one.session)
             if session is None:
@@ -198,7 +216,7 @@ class Service:
 
     def _check_idle(self) -> None:
         """A daemon that a client started leaves when nobody has needed it for a while."""
-        busy = bool(self._server.sessions) or any(b.ended is None for b in self._house.wishes.batches.values())
+        busy = bool(self._server.sessions) or self._house.wishes.unfinished
         if busy:
             self._idle_since = None
         elif self._idle_since is None:
@@ -225,11 +243,10 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def bind(socket_file: Path, desk: Answering, changed: Callable[[], None]) -> Server:
-    """A server on `socket_file`, which nobody else may open from its first moment on."""
+def bind(socket_file: Path, desk: Answering, changed: Callable[[], None], renderers: int = 1) -> Server:
+    """A server on `socket_file`, in the place of what a killed daemon has left there; connections are bounded so that
+    the descriptors of so many `renderers` fit beside them."""
     socket_file.unlink(missing_ok=True)
-    before = os.umask(0o177)
-    try:
-        return Server(f"ipc://{socket_file}", desk, changed)
-    finally:
-        os.umask(before)
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST if descriptors == resource.RLIM_INFINITY else most_connections(descriptors, renderers)
+    return Server(f"ipc://{socket_file}", desk, changed, most)

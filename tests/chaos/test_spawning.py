@@ -4,7 +4,8 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +14,13 @@ import pytest
 from PIL import Image
 
 from chaos_harness import NOBODY, usable_by
-from thumbd_home import Home, wait_for
+from thumbd_client import Connection
+from thumbd_client.events import Event
+from thumbd_client.session import new_id
+from thumbd_home import DEADLINE_S, Home, wait_for
+from thumbd_protocol.items import Flavor, Folder, Priority
+from thumbd_protocol.replies import Done, Health, Notice
+from thumbd_protocol.requests import HealthRequest
 
 pytestmark = pytest.mark.e2e
 
@@ -46,25 +53,58 @@ def kill_renderers(home: Home) -> None:
 
 
 def outlives(home: Home, daemon: subprocess.Popen[bytes], which: int, soft: int, words: str) -> None:
-    """Under the limit no renderer can be started; a command waits, is told why, and is served when the limit goes."""
+    """Under the limit no renderer can be started; a client (who is there already: without descriptors nobody is let in)
+    waits, is told why, and is served when the limit goes."""
     paint(home, 20)
     wait_for(lambda: len(home.workers("renderer")) >= 2, "renderers")
-    with limit(daemon.pid, which, soft):
-        kill_renderers(home)
-        wait_for(lambda: words in home.output(daemon)[1], "the failure in the log")
-        command = home.start("thumbd_client", "render", "--json", str(home.pictures))
-        wait_for(lambda: verdict(home) != "ok", "the verdict")
-        health = home.ctl("health", "--json").object
-        assert health["crash_loop"]
-        assert words in " ".join(health["reasons"])
-        assert "tried ever more slowly" in " ".join(health["reasons"])
-        wait_for(lambda: "tried ever more slowly" in home.output(command)[1], "the command's being told")
-        assert command.poll() is None
-    assert command.wait(60) == 0
-    out, err = home.output(command)
-    assert out.count('"state": "ready"') == 20
-    assert "all is well again" in err
+    with speaking_with(home) as client:
+        client.ask(HealthRequest(id=new_id()))
+        client.session.subscribe("system")
+        with limit(daemon.pid, which, soft):
+            kill_renderers(home)
+            wait_for(lambda: words in home.output(daemon)[1], "the failure in the log")
+            folder = Folder(os.fsencode(home.pictures), Flavor.LARGE)
+            client.session.submit_folder(folder, Priority.NORMAL, "b")
+            told = hear(client, lambda event: isinstance(event, Notice))
+            assert isinstance(told, Notice)
+            assert (told.kind, words in told.message) == ("degraded", True)
+            health = client.ask(HealthRequest(id=new_id()))
+            assert isinstance(health, Health)
+            assert health.crash_loop
+            assert words in " ".join(health.reasons)
+            assert "tried ever more slowly" in " ".join(health.reasons)
+        notices: list[str] = []
+        done: list[Done] = []
+
+        def all_is_well(event: Event) -> bool:
+            if isinstance(event, Notice):
+                notices.append(event.kind)
+            elif isinstance(event, Done):
+                done.append(event)
+            return "recovered" in notices and bool(done)
+
+        hear(client, all_is_well)
+        assert (done[0].ready, done[0].failed) == (20, 0)
     assert verdict(home) == "ok"
+
+
+@contextmanager
+def speaking_with(home: Home) -> Iterator[Connection]:
+    """A client in this process, of the daemon of a home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THUMBD_ENDPOINT", f"ipc://{home.socket}")
+        with Connection("a test", autostart=False) as made:
+            yield made
+
+
+def hear(client: Connection, which: Callable[[Event], bool]) -> Event:
+    """The next event of a kind."""
+    until = time.monotonic() + DEADLINE_S
+    while time.monotonic() < until:
+        for event in client.events(timeout=1.0):
+            if which(event):
+                return event
+    raise AssertionError("waited in vain")
 
 
 def test_a_daemon_out_of_descriptors_recovers(home: Home) -> None:
@@ -157,11 +197,13 @@ def test_a_clock_that_is_set_back_a_day_changes_nothing(home: Home, preload: str
     paint(home, 60)
     command = home.start("thumbd_client", "render", "--json", str(home.pictures))
     wait_for(lambda: '"ready"' in home.output(command)[0], "the first thumbnails")
-    clock.write_text("-1d")
+    changed = home.root / "changed"
+    changed.write_text("-1d")
+    changed.rename(clock)  # it is read at any moment
     assert command.wait(60) == 0
     assert home.render(home.pictures).summary["cached"] == 60
     health = home.ctl("health", "--json").object
     assert (health["verdict"], health["restarts"]) == ("ok", 0)
     # Its log is from yesterday: the clock was set back indeed.
     days = {line[:10] for line in home.output(daemon)[1].splitlines() if line[:2] == "20"}
-    assert len(days) == 2
+    assert len(days) == 2, home.output(daemon)[1][-2000:] + home.log + str(daemon.poll())

@@ -8,24 +8,35 @@ from typing import TypeVar
 import msgspec
 import zmq
 
+from thumbd_daemon.batches import Terms
 from thumbd_daemon.desk import Desk
+from thumbd_daemon.ledger import Ledger
+from thumbd_daemon.news import Entry
+from thumbd_daemon.orders import Orders
 from thumbd_daemon.pool import Kind
 from thumbd_daemon.reports import Reports
 from thumbd_daemon.server import Server
 from thumbd_daemon.sessions import Session
+from thumbd_daemon.topics import Topics
 from thumbd_daemon.verdicts import Cause, Death
+from thumbd_daemon.views import MAX_VIEWS
 from thumbd_protocol.codec import decode_reply, encode
-from thumbd_protocol.errors import RequestCode
+from thumbd_protocol.errors import ProtocolError, RequestCode
 from thumbd_protocol.items import Flavor, Folder, Item, Priority
-from thumbd_protocol.replies import Accepted, Error, Health, Ok, Pong, Stats, Welcome
+from thumbd_protocol.replies import Accepted, Error, Health, Notice, Ok, Pong, Snapshot, Stats, Welcome
 from thumbd_protocol.requests import (
+    Batches,
+    Cancel,
     ClientInfo,
+    Focus,
     HealthRequest,
     Hello,
     Message,
+    Pause,
     Ping,
     Pool,
     Quarantine,
+    Resume,
     StatsRequest,
     Submit,
     Subscribe,
@@ -64,17 +75,32 @@ class Line:
     def __init__(self, folder: Path, capacity: int) -> None:
         self.loop = asyncio.get_running_loop()
         self.shop = Workshop(capacity=capacity, reserve=0)
+        self.shop.now = self.loop.time()
         self.wishes, self.listings = self.shop.wishes, self.shop.listings
         self.journal: str | None = None
+        self.no_durable: ProtocolError | None = None
+        self.written: list[int] = []
         shop = self.shop
         reports = Reports(
             shop.hands, shop.work, shop.care, shop.wishes, self._sessions, lambda: self.journal, b"8 bytes!"
         )
-        desk = Desk(shop.wishes, shop.hands, shop.listings, shop.work.watches, reports, lambda: False)
+        self.ledger = Ledger(shop.wishes, self, shop.hands.clock, shop.wall_ms)
+        orders = Orders(shop.wishes, shop.hands, shop.listings, self.ledger, lambda: self.no_durable)
+        topics = Topics(shop.wishes, shop.listings, shop.work.watches, reports, orders.batch_of, shop.hands.clock)
+        desk = Desk(shop.wishes, shop.hands, orders, topics, reports, lambda: False)
         self.endpoint = f"ipc://{folder}/s"
         self.server = Server(self.endpoint, desk, self._flush)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._dealers: list[zmq.Socket[bytes]] = []
+
+    def write(self, number: int, entries: list[Entry]) -> None:
+        """A journal that commits when the test says so."""
+        self.written.append(number)
+
+    def commit(self) -> None:
+        self.ledger.flush()
+        self.ledger.written(self.written[-1])
+        self._flush()
 
     def _sessions(self) -> list[Session]:
         return list(self.server.sessions.values())
@@ -92,6 +118,10 @@ class Line:
     async def ask(self, dealer: "zmq.Socket[bytes]", message: Message | list[bytes]) -> Message:
         """Say something and wait for what is answered."""
         dealer.send_multipart(encode(message) if isinstance(message, Message) else message)
+        return await self.hear(dealer)
+
+    async def hear(self, dealer: "zmq.Socket[bytes]") -> Message:
+        """Wait for what is said."""
         readable = asyncio.Event()
         self.loop.add_reader(dealer.FD, readable.set)
         try:
@@ -149,7 +179,7 @@ def test_a_chunk_that_was_refused_for_want_of_room_is_taken_when_it_is_said_agai
         assert isinstance(refused, Error)
         assert (refused.code, refused.retryable, refused.room) == (RequestCode.QUEUE_FULL, True, 0)
         assert refused.retry_after_ms is not None
-        line.wishes.cancel("b", line.loop.time())
+        line.shop.steering.cancel(line.wishes.batches["b"], line.loop.time())
         assert isinstance(await line.ask(dealer, submit(3, b"/c", batch="c")), Accepted)
 
     talk(tmp_path, what, capacity=2)
@@ -177,7 +207,8 @@ def test_a_topic_is_subscribed_by_text_and_by_bytes(tmp_path: Path) -> None:
             assert isinstance(await line.ask(dealer, Subscribe(id=ident(9 + number), topics=[topic])), Ok)
         assert len(line.listings) == 2
         assert code(await line.ask(dealer, Subscribe(id=ident(20), topics=["folder:relative"]))) == "bad_field"
-        assert code(await line.ask(dealer, Subscribe(id=ident(21), topics=["mine"]))) == "not_supported"
+        assert code(await line.ask(dealer, Subscribe(id=ident(21), topics=["ours"]))) == "bad_field"
+        assert code(await line.ask(dealer, Subscribe(id=ident(22), topics=["batch:none"]))) == "unknown_id"
 
     talk(tmp_path, what)
 
@@ -189,7 +220,9 @@ def test_a_client_that_says_hello_again_while_its_folder_is_listed_gets_all_of_i
         assert isinstance(welcome, Welcome)
         folder = Submit(id=ident(2), folder=Folder(b"/f", Flavor.LARGE), priority=Priority.NORMAL, batch="b")
         await line.ask(dealer, folder)
-        await line.ask(dealer, hello(welcome.session))
+        again = await line.ask(dealer, hello(welcome.session))
+        assert isinstance(again, Welcome)
+        assert again.resumed
         accepted = await line.ask(dealer, folder)
         assert isinstance(accepted, Accepted)
         assert accepted.total is None
@@ -199,16 +232,135 @@ def test_a_client_that_says_hello_again_while_its_folder_is_listed_gets_all_of_i
     talk(tmp_path, what)
 
 
-def test_another_client_with_the_session_of_one_that_is_gone_takes_its_place(tmp_path: Path) -> None:
+def test_another_connection_goes_on_with_a_session_and_the_first_is_told_so(tmp_path: Path) -> None:
     async def what(line: Line) -> None:
         first, second = line.client(), line.client()
         welcome = await line.ask(first, hello())
         assert isinstance(welcome, Welcome)
         await line.ask(first, submit(2, b"/a"))
-        assert isinstance(await line.ask(second, hello(welcome.session)), Welcome)
+        again = await line.ask(second, hello(welcome.session))
+        assert isinstance(again, Welcome)
+        assert (again.resumed, again.session) == (True, welcome.session)
         assert len(line.server.sessions) == 1
-        assert not line.wishes.items
-        assert code(await line.ask(first, Ping(id=ident(3)))) == "no_session"
+        assert list(line.wishes.items) == [(b"/a", Flavor.LARGE)]
+        notice = await line.ask(first, Ping(id=ident(3)))
+        assert isinstance(notice, Notice)
+        assert (notice.kind, notice.seq) == ("replaced", 1)
+        assert isinstance(await line.ask(second, submit(2, b"/a")), Accepted)
+
+    talk(tmp_path, what)
+
+
+def test_a_durable_batch_is_accepted_when_the_journal_has_it_and_asked_twice_but_once(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        durable = msgspec.structs.replace(submit(2, b"/a"), durable=True)
+        dealer.send_multipart(encode(durable))
+        dealer.send_multipart(encode(durable))
+        assert isinstance(await line.ask(dealer, Ping(id=ident(3))), Pong), "it was accepted before it was written"
+        line.commit()
+        accepted = await line.hear(dealer)
+        assert isinstance(accepted, Accepted)
+        assert await line.ask(dealer, durable) == accepted
+
+    talk(tmp_path, what)
+
+
+def test_what_is_done_to_a_durable_batch_is_answered_when_the_journal_has_it(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        dealer.send_multipart(encode(msgspec.structs.replace(submit(2, b"/a"), durable=True)))
+        assert isinstance(await line.ask(dealer, Ping(id=ident(3))), Pong)
+        line.commit()
+        assert isinstance(await line.hear(dealer), Accepted)
+        for number, request in enumerate((Pause, Resume, Cancel)):
+            dealer.send_multipart(encode(request(id=ident(10 + number), batch="b")))
+            assert isinstance(await line.ask(dealer, Ping(id=ident(20 + number))), Pong), request
+            line.commit()
+            assert isinstance(await line.hear(dealer), Ok)
+
+    talk(tmp_path, what)
+
+
+def test_a_durable_batch_that_can_not_be_kept_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        line.no_durable = ProtocolError(RequestCode.INTERNAL, "the disk is full")
+        refused = await line.ask(dealer, msgspec.structs.replace(submit(5, b"/b", batch="c"), durable=True))
+        assert code(refused) == "internal"
+        assert "c" not in line.wishes.batches
+
+    talk(tmp_path, what)
+
+
+def test_another_users_batch_is_neither_joined_nor_looked_at_nor_ended(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        theirs = Terms(user=4242)
+        line.wishes.submit(b"another", "b", [(b"/x", Flavor.LARGE)], theirs, 1.0, more=False, listing=False)
+        assert code(await line.ask(dealer, submit(2, b"/a"))) == "forbidden"
+        assert code(await line.ask(dealer, Subscribe(id=ident(3), topics=["batch:b"]))) == "forbidden"
+        assert code(await line.ask(dealer, Cancel(id=ident(4), batch="b"))) == "forbidden"
+        told = await line.ask(dealer, Batches(id=ident(5)))
+        assert isinstance(told, Ok)
+        assert told.batches == []
+
+    talk(tmp_path, what)
+
+
+def test_who_shows_more_than_may_be_is_told_so(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        for number in range(MAX_VIEWS):
+            view = Focus(view=f"v{number}", generation=1, flavor=Flavor.LARGE, visible=[b"/a"], near=[])
+            dealer.send_multipart(encode(view))
+        one_more = Focus(view="one more", generation=1, flavor=Flavor.LARGE, visible=[b"/a"], near=[])
+        assert code(await line.ask(dealer, one_more)) == "rate_limited"
+        assert len(line.wishes.views) == MAX_VIEWS
+
+    talk(tmp_path, what)
+
+
+def test_a_topic_that_was_subscribed_before_the_connection_broke_is_told_when_it_is_said_again(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        first, second = line.client(), line.client()
+        welcome = await line.ask(first, hello())
+        assert isinstance(welcome, Welcome)
+        subscribe = Subscribe(id=ident(2), topics=["mine"])
+        assert isinstance(await line.ask(first, subscribe), Ok)
+        await line.ask(second, hello(welcome.session))
+        assert isinstance(await line.ask(second, subscribe), Ok)
+        assert isinstance(await line.hear(second), Snapshot)
+
+    talk(tmp_path, what)
+
+
+def test_a_topic_that_is_no_text_is_refused_in_words(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        assert code(await line.ask(dealer, Subscribe(id=ident(2), topics=[b"batch:\xff"]))) == "bad_field"
+
+    talk(tmp_path, what)
+
+
+def test_a_folder_whose_client_has_gone_is_listed_no_further_and_anew_for_the_next(tmp_path: Path) -> None:
+    async def what(line: Line) -> None:
+        dealer = line.client()
+        await line.ask(dealer, hello())
+        folder = Submit(id=ident(2), folder=Folder(b"/f", Flavor.LARGE), priority=Priority.NORMAL, batch="b")
+        await line.ask(dealer, folder)
+        await line.ask(dealer, hello())  # a session of its own: the first has ended
+        assert len(line.listings) == 0
+        accepted = await line.ask(dealer, folder)
+        assert isinstance(accepted, Accepted)
+        assert accepted.total is None
+        assert len(line.listings) == 1
 
     talk(tmp_path, what)
 

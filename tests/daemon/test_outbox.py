@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from thumbd_daemon.batches import BatchEnd
-from thumbd_daemon.outbox import CHANGES_WAIT_S, CRITICAL_WAIT_S, PROGRESS_S, WAIT_S, Outbox
+from thumbd_daemon.outbox import CHANGES_WAIT_S, CRITICAL_WAIT_S, MAX_WAITING, PROGRESS_S, WAIT_S, Outbox
+from thumbd_daemon.snapshots import Holding
 from thumbd_protocol.codec import decode_reply, encode
 from thumbd_protocol.items import Entry, EntryKind, Flavor, FolderChange, ItemUpdate, Progress, State
 from thumbd_protocol.limits import MAX_CREDIT, MAX_SNAPSHOT_ENTRIES, MAX_UPDATE_ITEMS
@@ -59,11 +60,15 @@ def test_an_item_waits_a_tenth_of_a_second_for_company() -> None:
     assert paths(take(box, 10.0 + WAIT_S)) == [b"/a", b"/b"]
 
 
-def test_an_item_on_screen_leaves_within_a_frame() -> None:
+def test_an_item_on_screen_leaves_at_once_and_the_next_ones_a_frame_later_together() -> None:
     box = Outbox(EPOCH, 16)
     box.item(item(b"/a"), True, 10.0)
-    assert box.due(10.0) == 10.0 + CRITICAL_WAIT_S
-    assert paths(take(box, 10.0 + CRITICAL_WAIT_S)) == [b"/a"]
+    assert paths(take(box, 10.0)) == [b"/a"]
+    box.item(item(b"/b"), True, 10.001)
+    box.item(item(b"/c"), True, 10.002)
+    assert take(box, 10.002) == []
+    assert box.due(10.002) == 10.0 + CRITICAL_WAIT_S
+    assert paths(take(box, 10.0 + CRITICAL_WAIT_S)) == [b"/b", b"/c"]
 
 
 def test_256_items_wait_for_nobody() -> None:
@@ -298,6 +303,158 @@ def test_an_update_never_grows_beyond_what_a_client_takes() -> None:
         assert isinstance(decoded, Update)
         told += decoded.items
     assert told == updates
+
+
+# -- snapshots of batches and items -----------------------------------------------------------------------------
+
+
+def holding(*updates: ItemUpdate) -> Holding:
+    return Holding(items=list(updates))
+
+
+def test_a_snapshot_of_items_goes_before_the_updates_that_waited() -> None:
+    box = Outbox(EPOCH, 9)
+    box.item(item(b"/a"), False, 10.0)
+    box.hold(b"i" * 16, "mine", holding(item(b"/a"), item(b"/b", State.QUEUED)))
+    box.done(end("b"), 10.0)
+    told = take(box, 11.0)
+    assert kinds(told) == ["Snapshot", "Update", "Done"]
+    part = told[0]
+    assert isinstance(part, Snapshot)
+    assert [(one.path, one.state) for one in part.items] == [(b"/a", State.READY), (b"/b", State.QUEUED)]
+    assert part.last
+
+
+def test_what_is_on_screen_does_not_wait_for_a_snapshot_which_then_tells_nothing_older() -> None:
+    box = Outbox(EPOCH, 2)
+    many = [item(b"/%d" % n, State.QUEUED) for n in range(MAX_SNAPSHOT_ENTRIES + 1)]
+    last = many[-1].path
+    box.hold(b"i" * 16, "mine", holding(*many))
+    assert kinds(take(box, 10.0)) == ["Snapshot"]
+    box.item(item(last), True, 10.0)
+    assert paths(take(box, 10.0)) == [last]
+    box.add_credit(2)
+    (part,) = take(box, 10.0)
+    assert isinstance(part, Snapshot)
+    assert [(one.path, one.state) for one in part.items] == [(last, State.READY)]
+
+
+def test_a_snapshot_of_very_long_paths_is_cut_by_bytes() -> None:
+    box = Outbox(EPOCH, 32)
+    updates = [item(b"/%d/" % n + b"\xff" * 4080) for n in range(900)]
+    box.hold(b"i" * 16, "mine", holding(*updates))
+    parts = take(box, 10.0)
+    assert len(parts) > 1
+    told = [one for part in parts if isinstance(part, Snapshot) for one in part.items]
+    assert told == updates
+    assert all(isinstance(decode_reply(encode(part)), Snapshot) for part in parts)
+
+
+# -- sessions that come back, and those that do not read ----------------------------------------------------------
+
+
+def test_what_was_not_credited_is_told_again_to_a_session_that_comes_back() -> None:
+    box = Outbox(EPOCH, 4)
+    box.item(item(b"/heard"), False, 10.0)
+    assert paths(take(box, 11.0)) == [b"/heard"]
+    box.add_credit(1)
+    box.item(item(b"/a"), False, 11.0)
+    box.item(item(b"/b", State.RENDERING), False, 11.0)
+    box.done(end("b"), 11.0)
+    assert kinds(take(box, 12.0)) == ["Update", "Done"]
+    box.item(item(b"/c"), False, 12.0)
+    box.begin_again(4)
+    told = take(box, 13.0)
+    assert paths(told) == [b"/a", b"/c"]
+    assert kinds(told) == ["Update", "Done"]
+    assert [message.seq for message in told if isinstance(message, Push)] == [1, 2]
+
+
+def test_a_batch_is_dealt_with_when_all_that_was_told_before_its_end_is_credited() -> None:
+    box = Outbox(EPOCH, 4)
+    box.item(item(b"/a"), False, 10.0)
+    box.done(end("b"), 10.0)
+    assert kinds(take(box, 11.0)) == ["Update", "Done"]
+    box.item(item(b"/later"), False, 11.0)
+    take(box, 12.0)
+    assert box.add_credit(1) == ["b"]
+    assert box.add_credit(1) == []
+
+
+def test_an_end_with_nothing_before_it_is_dealt_with_when_it_has_left() -> None:
+    box = Outbox(EPOCH, 4)
+    box.done(end("b"), 10.0)
+    assert kinds(take(box, 10.0)) == ["Update", "Done"]  # its last progress
+    assert box.settled() == []
+    assert box.add_credit(1) == ["b"]
+
+
+def test_more_than_may_wait_is_dropped_and_a_notice_left_in_its_place() -> None:
+    box = Outbox(EPOCH, 0)
+    for n in range(MAX_WAITING + 1):
+        box.item(item(b"/%d" % n), False, 10.0)
+    assert box.lost
+    assert len(box) == 1
+    (notice,) = take(box, 10.0)
+    assert isinstance(notice, Notice)
+    assert notice.kind == "resync"
+
+
+def test_what_is_dropped_while_a_snapshot_makes_up_for_the_last_loss_is_said_again() -> None:
+    box = Outbox(EPOCH, 0)
+    for n in range(MAX_WAITING + 1):
+        box.item(item(b"/%d" % n), False, 10.0)
+    take(box, 10.0)
+    box.hold(b"i" * 16, "mine", holding(*(item(b"/%d" % n) for n in range(1500))))
+    for n in range(MAX_WAITING + 1):
+        box.item(item(b"/more%d" % n), False, 11.0)
+    assert (box.lost, box.drops) == (True, 2)
+    assert [one.kind for one in take(box, 11.0) if isinstance(one, Notice)] == ["resync"]
+
+
+def test_a_snapshot_that_is_asked_for_again_before_its_end_ends_for_who_asked_first() -> None:
+    box = Outbox(EPOCH, 2)
+    box.hold(b"1" * 16, "mine", holding(*(item(b"/%d" % n) for n in range(1500))))
+    take(box, 10.0)
+    box.supersede("mine")
+    box.hold(b"2" * 16, "mine", holding(item(b"/a")))
+    box.add_credit(9)
+    parts = [part for part in take(box, 10.0) if isinstance(part, Snapshot)]
+    assert [(part.reply_to[:1], part.part, part.last, len(part.items)) for part in parts] == [
+        (b"1", 1, True, 0),
+        (b"2", 0, True, 1),
+    ]
+
+
+def test_ends_wait_until_a_snapshot_has_made_up_for_what_was_dropped() -> None:
+    box = Outbox(EPOCH, 2)
+    for n in range(MAX_WAITING + 1):
+        box.item(item(b"/%d" % n), False, 10.0)
+    box.done(end("b"), 10.0)
+    assert "Done" not in kinds(take(box, 11.0))
+    box.add_credit(1)
+    box.hold(b"i" * 16, "mine", holding(*(item(b"/%d" % n) for n in range(1500))))
+    assert kinds(take(box, 12.0)) == ["Snapshot"]
+    assert box.lost
+    box.add_credit(1)
+    assert kinds(take(box, 12.0)) == ["Snapshot", "Done"]
+    assert not box.lost
+
+
+def test_who_comes_back_without_having_asked_for_what_was_dropped_is_told_so_again() -> None:
+    box = Outbox(EPOCH, 0)
+    for n in range(MAX_WAITING + 1):
+        box.item(item(b"/%d" % n), False, 10.0)
+    take(box, 10.0)
+    box.begin_again(2)
+    assert [one.kind for one in take(box, 10.0) if isinstance(one, Notice)] == ["resync"]
+
+
+def test_too_many_changed_names_are_dropped_as_well() -> None:
+    box = Outbox(EPOCH, 0)
+    for n in range(MAX_WAITING + 2):
+        box.changes("folder:/x", b"/x", 10.0).remove(b"%d" % n)
+    assert box.lost
 
 
 # -- anything, in any order -------------------------------------------------------------------------------------

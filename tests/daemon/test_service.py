@@ -13,7 +13,22 @@ from thumbd_protocol.requests import Message
 class Nobody:
     """A desk that nobody comes to."""
 
+    def begun(self, session: Session) -> None:
+        raise AssertionError(session)
+
+    def parked(self, session: Session, *, parked: bool) -> None:
+        raise AssertionError(session)
+
     def closed(self, session: Session) -> None:
+        raise AssertionError(session)
+
+    def credited(self, session: Session, batches: list[str]) -> None:
+        raise AssertionError(batches)
+
+    def said_again(self, session: Session, message: Message) -> None:
+        raise AssertionError(message)
+
+    def keeps_up(self, session: Session) -> None:
         raise AssertionError(session)
 
     def progress(self, batch: str) -> Progress | None:

@@ -12,7 +12,7 @@ from thumbd_client.session import new_id
 from thumbd_home import Home, wait_for
 from thumbd_protocol.items import EntryKind, Flavor, Folder, ItemUpdate, Priority, State
 from thumbd_protocol.replies import Done, Error, Ok, Snapshot, StatusReply, Update
-from thumbd_protocol.requests import Cancel, Status
+from thumbd_protocol.requests import Cancel, Explain, Status
 
 pytestmark = pytest.mark.e2e
 
@@ -127,8 +127,8 @@ def test_a_cancelled_batch_ends_with_every_item_in_a_final_state(home: Home, con
 
 
 def test_what_is_not_built_yet_says_so(home: Home, connection: Connection) -> None:
-    connection.session.subscribe("mine")
+    connection.session.request(Explain(id=new_id(), path=b"/x", flavor=Flavor.LARGE))
     heard = hear(connection, lambda heard: any(isinstance(event, Error) for event in heard))
     (error,) = [event for event in heard if isinstance(event, Error)]
     assert error.code == "not_supported"
-    assert "mine" in error.message
+    assert "explain" in error.message

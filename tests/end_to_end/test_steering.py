@@ -43,7 +43,7 @@ def test_a_healthy_daemon_says_ok_and_names_each_child(home: Home) -> None:
     found = home.ctl("health", "--json").object
     assert (found["verdict"], found["reasons"], found["restarts"], found["lingering"]) == ("ok", [], 0, 0)
     roles = sorted(worker["role"] for worker in found["workers"])
-    assert roles == ["listing", "quick", "quick", "renderer", "renderer", "sentinel"]
+    assert roles == ["listing", "quick", "quick", "quick", "renderer", "renderer", "sentinel"]
     assert {worker["pid"] for worker in found["workers"]} == {
         child.pid for child in psutil.Process(home.daemon_pids()[0]).children()
     }
