@@ -58,14 +58,20 @@ def last_words() -> str:
     return f"{said}its log is {log_path()}"
 
 
+#: Daemons that this process has started and that live on: kept, since they are to outlive whoever started them, and
+#: looked after at the next start.
+_started: list["subprocess.Popen[bytes]"] = []
+
+
 def start_daemon() -> subprocess.Popen[bytes]:
     """Start a daemon that leaves again after idling. Raises OSError when it can't be started."""
     log = log_path()
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_name("thumbd.log.1"))
+    _started[:] = [child for child in _started if child.poll() is None]
     with log.open("ab") as out:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-m", "thumbd_daemon", "--started-by-client"],
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -73,6 +79,8 @@ def start_daemon() -> subprocess.Popen[bytes]:
             cwd="/",
             start_new_session=True,
         )
+    _started.append(child)
+    return child
 
 
 class Finder:

@@ -1,7 +1,7 @@
 """``thumbctl``: renders, asks, steers. Exit status 0 all well, 1 something failed, 2 wrong usage, 3 no daemon."""
 
+import json
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -10,25 +10,21 @@ from thumbd_protocol.items import Flavor
 from thumbd_protocol.replies import Error, Ok
 from thumbd_protocol.requests import Batches, Shutdown
 
-from . import __version__
+from . import __version__, batches, steer
+from .batches import troubles_end_the_command
 from .connection import Connection
+from .detaching import detach
 from .doctor import examine
 from .events import Connected, Disconnected, Refused
+from .exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NO_DAEMON, complain, fail
 from .files import are_files
-from .render import NoDaemon, Run, Show
+from .following import follow, show_for
+from .render import Run
 from .session import new_id
-from .show import Json, Plain, in_words
-from .steer import COMMANDS
-
-EXIT_FAILED = 1
-EXIT_NO_DAEMON = 3
-EXIT_INTERRUPTED = 130
+from .show import in_words
+from .steer import plain
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Thumbnails through thumbd.")
-
-
-def _complain(text: str) -> None:
-    print(f"thumbctl: {text}", file=sys.stderr)
 
 
 def _show_version(wanted: bool) -> None:
@@ -45,16 +41,6 @@ def _absolute(path: str) -> bytes:
         return os.path.abspath(os.fsencode(path))
     except FileNotFoundError as error:
         raise typer.BadParameter("the folder that you are in has been deleted: go to another") from error
-
-
-def _show(as_json: bool) -> Show:
-    if as_json:
-        return Json()
-    if sys.stdout.isatty():
-        from .live import Live
-
-        return Live()
-    return Plain()
 
 
 @app.callback()
@@ -76,30 +62,34 @@ def render(
     flavor: Annotated[Flavor, typer.Option(help="How large: 128, 256, 512, 1024 or 2048 pixels.")] = Flavor.LARGE,
     hidden: Annotated[bool, typer.Option("--hidden", help="Hidden files and folders as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    detached: Annotated[
+        bool, typer.Option("--detach", help="Leave as soon as it is asked for; see `thumbctl attach`.")
+    ] = False,
 ) -> None:
     """Make the thumbnails that the cache lacks."""
     absolute = [_absolute(path) for path in paths]
     asked = dict(zip(absolute, are_files(absolute), strict=True))
-    show = _show(as_json)
+    if detached:
+        _detach(asked, flavor, recursive=recursive, hidden=hidden, as_json=as_json)
+        return
+    show = show_for(as_json)
     with Connection("thumbctl") as connection:
         run = Run(connection, show)
-        interrupted = False
-        try:
-            run.ask(asked, flavor, recursive=recursive, hidden=hidden)
-            run.follow()
-        except KeyboardInterrupt:
-            interrupted = True
-            run.cancel()
-        except NoDaemon as error:
-            if as_json or run.summary.total:
-                show.close(run.summary)
-            _complain(str(error))
-            raise typer.Exit(EXIT_NO_DAEMON) from error
-        show.close(run.summary)
-    if interrupted:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    if not run.summary.good:
-        raise typer.Exit(EXIT_FAILED)
+        follow(run, show, lambda: run.ask(asked, flavor, recursive=recursive, hidden=hidden), run.cancel)
+
+
+def _detach(asked: dict[bytes, bool], flavor: Flavor, *, recursive: bool, hidden: bool, as_json: bool) -> None:
+    names: list[str] = []
+    try:
+        with Connection("thumbctl") as connection, troubles_end_the_command():
+            for one in detach(connection, asked, flavor, recursive=recursive, hidden=hidden):
+                names.append(one.batch)
+                value = {"batch": one.batch, "folder": plain(one.folder), "files": one.files}
+                print(json.dumps(value, ensure_ascii=False) if as_json else one.batch, flush=True)
+    except KeyboardInterrupt:
+        fail("interrupted; what was named goes on", EXIT_INTERRUPTED)
+    if not as_json:
+        complain(f"it goes on without you; to follow it: thumbctl attach {' '.join(names)}")
 
 
 @app.command()
@@ -112,17 +102,17 @@ def status() -> None:
                 match event:
                     case Connected():
                         print(f"thumbd {event.server_version} answers (pid {event.server_pid})")
-                    case Ok(reply_to=reply, batches=batches) if reply == asked:
-                        for batch in batches or []:
+                    case Ok(reply_to=reply, batches=known) if reply == asked:
+                        for batch in known or []:
                             print(f"{batch.batch}: {batch.state}, {in_words(batch.progress)}")
-                        if not batches:
+                        if not known:
                             print("no batch is open")
                         return
                     case Refused(reason):
-                        _complain(reason)
+                        complain(reason)
                         raise typer.Exit(EXIT_NO_DAEMON)
                     case Error(message=message):
-                        _complain(message)
+                        complain(message)
                         raise typer.Exit(EXIT_FAILED)
                     case _:
                         pass
@@ -149,13 +139,13 @@ def stop(
                             print(f"nothing to stop: {reason}")
                         return
                     case Error(message=message):
-                        _complain(message)
+                        complain(message)
                         raise typer.Exit(EXIT_FAILED)
                     case _:
                         pass
 
 
-for _name, _command in COMMANDS.items():
+for _name, _command in (batches.COMMANDS | steer.COMMANDS).items():
     app.command(_name)(_command)
 
 

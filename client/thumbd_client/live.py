@@ -6,8 +6,8 @@ from rich.progress import Progress as Bar
 
 from thumbd_protocol.items import ItemUpdate, Progress
 
-from .render import Summary
 from .show import in_words, summary_lines
+from .summary import Summary
 
 
 class Live:
@@ -42,3 +42,9 @@ class Live:
         for line in reasons:
             self._console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
         self._console.print(last, style="bold", highlight=False, markup=False, soft_wrap=True)
+
+    def break_off(self, summary: Summary) -> None:
+        if summary.total:
+            self.close(summary)
+        else:
+            self._bar.stop()  # the terminal has its cursor back

@@ -1,4 +1,5 @@
-"""``thumbctl render``: ask for folders and files, show how it goes, say what became of each.
+"""``thumbctl render`` and ``attach``: ask for folders and files, or for batches that run; show how it goes, say what
+became of each.
 
 The command lists and opens nothing of the user's: the daemon's scouts do. Whether an argument is a folder or a file was
 asked before (``files``).
@@ -6,59 +7,17 @@ asked before (``files``).
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from thumbd_protocol.items import Flavor, Folder, Item, ItemUpdate, Priority, Progress, Source, State
+from thumbd_protocol.items import Flavor, Folder, Item, ItemUpdate, Priority, Progress
 from thumbd_protocol.limits import MAX_PATH_BYTES
 from thumbd_protocol.replies import Done, Error, Notice, Snapshot, Update
 
 from .connection import Connection
-from .events import Connected, Disconnected, Event, NotTaken, Refused
+from .events import Connected, Disconnected, Event, NoDaemon, NotTaken, Refused
 from .session import new_id
-
-
-class NoDaemon(Exception):
-    """No daemon could be had; the text says why."""
-
-
-@dataclass
-class Summary:
-    """What a run came to. `rendered` counts the items that a renderer tried, whether it succeeded or not."""
-
-    total: int = 0
-    ready: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    cached: int = 0
-    rendered: int = 0
-    #: Ready, but not kept in the cache; `not_kept` is the first such sentence.
-    volatile: int = 0
-    not_kept: str | None = None
-    elapsed_ms: int = 0
-    #: Sentences about folders that could not be listed (in full), and requests that were refused.
-    problems: list[str] = field(default_factory=list)
-    failures: list[ItemUpdate] = field(default_factory=list)
-
-    @property
-    def good(self) -> bool:
-        """Whether there is nothing that went wrong."""
-        return not (self.failed or self.cancelled or self.problems)
-
-    def count(self, item: ItemUpdate) -> None:
-        self.total += 1
-        self.ready += item.state is State.READY
-        self.failed += item.state is State.FAILED
-        self.cancelled += item.state is State.CANCELLED
-        self.cached += item.source is Source.CACHE
-        self.rendered += item.source is Source.RENDER
-        if item.state is State.READY and item.thumbnail is None:
-            self.volatile += 1
-            self.not_kept = self.not_kept or item.message
-        if item.state is State.FAILED:
-            self.failures.append(item)
+from .summary import Summary, together
 
 
 class Show(Protocol):
@@ -76,6 +35,9 @@ class Show(Protocol):
     def close(self, summary: Summary) -> None:
         """The run has ended."""
 
+    def break_off(self, summary: Summary) -> None:
+        """The run can't go on; why is told elsewhere."""
+
 
 class Run:
     """One run: some batches, followed until each has ended. `clock` gives monotonic seconds."""
@@ -86,6 +48,8 @@ class Run:
         self._clock = clock
         self._began = clock()
         self._open: set[str] = set()
+        self._attached: set[str] = set()
+        self._ends: list[Done] = []
         self._progress: dict[str, Progress] = {}
         self._final: set[tuple[bytes, Flavor]] = set()
         self.summary = Summary()
@@ -106,11 +70,26 @@ class Run:
         if files:
             self._connection.session.submit_items(files, Priority.NORMAL, self._new_batch())
 
+    def attach(self, batches: Sequence[str]) -> None:
+        """Follow batches that somebody has asked for before."""
+        self._connection.session.subscribe("system")
+        for batch in batches:
+            self._open.add(batch)
+            self._attached.add(batch)
+            self._connection.session.subscribe(f"batch:{batch}")
+
+    def leave(self) -> Summary:
+        """Go, without giving anything up."""
+        self._stop_clock()
+        return self.summary
+
     def follow(self) -> Summary:
         """Wait until all has ended. Raises NoDaemon."""
         while self._open:
             for event in self._connection.poll(0.5):
                 self._take(event)
+        if self._attached:
+            self.summary.adopt(self._ends, [p for p in self._progress.values() if p.batch in self._attached])
         self._stop_clock()
         return self.summary
 
@@ -140,8 +119,14 @@ class Run:
                     self._item(item)
                 self._counts(event.progress)
                 self._connection.session.processed()
-            case Done():
+            case Snapshot():
+                for item in event.items:
+                    self._item(item)
+                self._counts([info.progress for info in event.batches if info.batch in self._open])
+                self._connection.session.processed()
+            case Done() if event.batch in self._open:
                 self._open.discard(event.batch)
+                self._ends.append(event)
                 if event.message:
                     self.summary.problems.append(event.message)
             case NotTaken():
@@ -149,14 +134,8 @@ class Run:
                 self.summary.problems.append(event.message)
             case Error():
                 self.summary.problems.append(event.message)
-            case Notice(kind="draining"):
-                # Somebody ends the daemon on purpose; starting another would be a fight.
-                self._connection.finder.autostart = False
+            case Notice(kind="draining" | "degraded" | "recovered" | "memory"):
                 self._show.note(event.message)
-            case Notice(kind="degraded" | "recovered" | "memory"):
-                self._show.note(event.message)
-            case Snapshot():
-                self._connection.session.processed()  # of the topic that notices come by; it holds nothing
             case Disconnected():
                 self._show.note(f"{event.reason}; looking for another")
             case Connected(fresh=True) if self._final:
@@ -180,26 +159,3 @@ class Run:
         self._progress.update({one.batch: one for one in progress})
         if progress:
             self._show.progress(together(list(self._progress.values())))
-
-
-def together(parts: list[Progress]) -> Progress:
-    """Several batches' counts as one; the total is known when each one's is, the time left is the longest."""
-    sums: Counter[str] = Counter()
-    for part in parts:
-        for name in ("done", "ready", "failed", "cancelled", "cached", "joined", "bytes"):
-            sums[name] += getattr(part, name)
-    totals = [part.total for part in parts]
-    etas = [part.eta_ms for part in parts]
-    return Progress(
-        batch=",".join(part.batch for part in parts),
-        done=sums["done"],
-        ready=sums["ready"],
-        failed=sums["failed"],
-        cancelled=sums["cancelled"],
-        cached=sums["cached"],
-        joined=sums["joined"],
-        total=None if None in totals else sum(total or 0 for total in totals),
-        bytes=sums["bytes"],
-        rate=sum(part.rate for part in parts),
-        eta_ms=None if None in etas else max((eta or 0 for eta in etas), default=0),
-    )

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from thumbd_protocol.items import ItemUpdate, Progress
 
-from .render import Summary
+from .summary import Summary
 
 #: Pause between two plain lines of progress, in seconds.
 _LINE_S = 2.0
@@ -93,6 +93,10 @@ class Plain:
             print(line, file=self._stream)
         self._stream.flush()
 
+    def break_off(self, summary: Summary) -> None:
+        if summary.total:
+            self.close(summary)
+
 
 class Json:
     """One JSON object a line: each item's final state, and last a summary."""
@@ -123,6 +127,9 @@ class Json:
     def close(self, summary: Summary) -> None:
         names = ("total", "ready", "failed", "cancelled", "cached", "rendered", "volatile", "elapsed_ms", "problems")
         self._write({"summary": True} | {name: getattr(summary, name) for name in names})
+
+    def break_off(self, summary: Summary) -> None:
+        self.close(summary)
 
     def _write(self, value: dict[str, Any]) -> None:
         print(json.dumps(value, ensure_ascii=False), file=self._stream, flush=True)

@@ -2,10 +2,9 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -13,12 +12,12 @@ from thumbd_protocol.items import Flavor, Item
 from thumbd_protocol.replies import Health, Ok
 from thumbd_protocol.requests import HealthRequest, Message, Pool, Quarantine, Request
 
-from .asking import NoDaemonThere, NotDone, ask_once
+from .asking import ask_once
+from .events import NoDaemon, NotDone
+from .exits import EXIT_FAILED, EXIT_NO_DAEMON, fail
 from .session import new_id
 from .show import shown, span
 
-EXIT_FAILED = 1
-EXIT_NO_DAEMON = 3
 #: Exit status of ``health`` by verdict; a verdict of the future is taken for a bad one.
 _STATUS = {"ok": 0, "degraded": 1}
 _FAILING = 2
@@ -34,17 +33,11 @@ class Action(StrEnum):
     CLEAR = "clear"
 
 
-def fail(text: str, status: int) -> NoReturn:
-    """End the command with a sentence on stderr."""
-    print(f"thumbctl: {text}", file=sys.stderr)
-    raise typer.Exit(status)
-
-
 def answer(request: Request) -> Message:
     """The answer to `request`; ends the command when there is none."""
     try:
         return ask_once(request)
-    except NoDaemonThere as error:
+    except NoDaemon as error:
         fail(str(error), EXIT_NO_DAEMON)
     except NotDone as error:
         fail(str(error), EXIT_FAILED)

@@ -12,11 +12,12 @@ from rich.text import Text
 from thumbd_protocol.replies import Health, Stats
 from thumbd_protocol.requests import HealthRequest, StatsRequest
 
-from .asking import NoDaemonThere, NotDone, ask
+from .asking import ask
 from .connection import Connection
+from .events import NoDaemon, NotDone
+from .exits import EXIT_FAILED, EXIT_NO_DAEMON, fail
 from .session import new_id
 from .show import shown, span
-from .steer import EXIT_FAILED, EXIT_NO_DAEMON, fail
 
 _COLOURS = {"ok": "green", "degraded": "yellow", "failing": "red"}
 _STATES = {"busy": "green", "stuck": "red", "killed": "red", "backoff": "red", "starting": "yellow"}
@@ -37,7 +38,7 @@ def top(interval: float, *, once: bool) -> None:
                 while True:
                     _wait(connection, interval)
                     live.update(look(connection), refresh=True)
-    except NoDaemonThere as error:
+    except NoDaemon as error:
         fail(str(error), EXIT_NO_DAEMON)
     except NotDone as error:
         fail(str(error), EXIT_FAILED)

@@ -18,7 +18,7 @@ from PyQt6.QtCore import QObject, QThread, pyqtSignal
 
 from thumbd_client.connection import Connection, Phase
 from thumbd_client.events import Connected, Disconnected, Event, Refused
-from thumbd_protocol.items import Entry, EntryKind, FolderChange
+from thumbd_protocol.items import Entry, EntryKind, FolderChange, ItemUpdate, Progress
 from thumbd_protocol.replies import Done, Notice, Snapshot, Update
 
 from .model import Change, Listing
@@ -145,14 +145,11 @@ class Voice(QThread):
             case Notice(kind="recovered"):
                 self.stood.emit(Standing(Daemon.OK))
             case Snapshot():
-                self.send([partial(self.listed.emit, listing) for listing in self._listings(event)])
+                lists = [partial(self.listed.emit, listing) for listing in self._listings(event)]
+                self.send(lists + self._items(event.items, [batch.progress for batch in event.batches]))
             case Update():
-                starts = range(0, len(event.items), MAX_LIST)
                 lists = [partial(self.changed.emit, c) for change in event.entries for c in self._changes(change)]
-                lists += [partial(self.told.emit, event.items[start : start + MAX_LIST]) for start in starts]
-                if event.progress:
-                    lists.append(partial(self.progressed.emit, event.progress))
-                self.send(lists)
+                self.send(lists + self._items(event.items, event.progress))
             case Done():
                 self.send([partial(self.ended.emit, event)], credit=0)
 
@@ -176,6 +173,12 @@ class Voice(QThread):
         # What was owed to a connection that is gone is not owed to the next.
         if parcel.credit and parcel.turn == self.turn:
             connection.session.processed(parcel.credit)
+
+    def _items(self, items: Sequence[ItemUpdate], progress: list[Progress]) -> list[Callable[[], None]]:
+        """How items stand and how far batches are, from an update or a snapshot of them."""
+        starts = range(0, len(items), MAX_LIST)
+        lists: list[Callable[[], None]] = [partial(self.told.emit, items[start : start + MAX_LIST]) for start in starts]
+        return [*lists, partial(self.progressed.emit, progress)] if progress else lists
 
     def _listings(self, part: Snapshot) -> Iterator[Listing]:
         folder = folder_of(part.topic)

@@ -4,7 +4,7 @@ from thumbd_client.events import Event
 from thumbd_client.session import Session
 from thumbd_protocol.codec import decode_request, encode
 from thumbd_protocol.items import Flavor, ItemUpdate, State
-from thumbd_protocol.replies import Accepted, Done, Error, Pong, ServerInfo, Update, Welcome
+from thumbd_protocol.replies import Accepted, Done, Error, Notice, Pong, ServerInfo, Snapshot, Update, Welcome
 from thumbd_protocol.requests import Hello, Message, Submit
 
 EPOCH = b"epoch one"
@@ -29,12 +29,12 @@ class Talk:
     def hear(self, message: Message) -> list[Event]:
         return self.session.receive(encode(message), self.now)
 
-    def connect(self, epoch: bytes = EPOCH) -> list[Event]:
+    def connect(self, epoch: bytes = EPOCH, *, resumed: bool = False) -> list[Event]:
         """A new connection, and the daemon's welcome."""
         self.session.connected(self.now)
-        return self.welcome(epoch)
+        return self.welcome(epoch, resumed=resumed)
 
-    def welcome(self, epoch: bytes = EPOCH) -> list[Event]:
+    def welcome(self, epoch: bytes = EPOCH, *, resumed: bool = False) -> list[Event]:
         (hello,) = self.said()
         assert isinstance(hello, Hello)
         self.seq, self.epoch = 0, epoch
@@ -44,7 +44,7 @@ class Talk:
                 protocol=1,
                 epoch=epoch,
                 session=b"session of " + epoch,
-                resumed=False,
+                resumed=resumed,
                 capabilities=[],
                 limits={},
                 heartbeat_ms=5000,
@@ -64,6 +64,14 @@ class Talk:
                 epoch=self.epoch, seq=self.seq, batch=batch, ready=1, failed=0, cancelled=0, quarantined=0, elapsed_ms=1
             )
         )
+
+    def notice(self, kind: str) -> list[Event]:
+        self.seq += 1
+        return self.hear(Notice(epoch=self.epoch, seq=self.seq, kind=kind, message=f"notice: {kind}"))
+
+    def part(self, request: bytes, topic: str | bytes, *, part: int = 0, last: bool = True) -> list[Event]:
+        self.seq += 1
+        return self.hear(Snapshot(epoch=self.epoch, seq=self.seq, reply_to=request, topic=topic, part=part, last=last))
 
     def is_up(self) -> bool:
         return self.session.welcomed

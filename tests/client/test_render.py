@@ -7,13 +7,14 @@ import pytest
 import zmq
 
 from thumbd_client.connection import Connection
-from thumbd_client.events import Connected, Disconnected, Event, NotTaken, Refused
+from thumbd_client.events import Connected, Disconnected, Event, NoDaemon, NotTaken, Refused
 from thumbd_client.files import are_files
-from thumbd_client.render import NoDaemon, Run, Summary, together
+from thumbd_client.render import Run
+from thumbd_client.summary import Summary, together
 from thumbd_protocol.codec import encode
-from thumbd_protocol.items import Flavor, ItemUpdate, Progress, Source, State
-from thumbd_protocol.replies import Done, Update
-from thumbd_protocol.requests import Submit
+from thumbd_protocol.items import BatchInfo, Flavor, ItemUpdate, Progress, Source, State
+from thumbd_protocol.replies import Done, Snapshot, Update
+from thumbd_protocol.requests import Cancel, Submit
 
 EPOCH = b"8 bytes!"
 _CONTEXT: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
@@ -39,6 +40,9 @@ class Shown:
     def close(self, summary: Summary) -> None:
         raise AssertionError("a run does not close what shows it")
 
+    def break_off(self, summary: Summary) -> None:
+        raise AssertionError("nor does it break off")
+
 
 class Scripted(Connection):
     """A connection that is never made: its events are written down beforehand."""
@@ -52,7 +56,7 @@ class Scripted(Connection):
         return self.script.pop(0)
 
     def asked(self) -> list[Submit]:
-        return [request for submits in self.session._batches.values() for request in submits]
+        return [submit for batch in self.session._ledger.batches.values() for submit in batch.submits]
 
 
 def update(*items: ItemUpdate, progress: list[Progress] | None = None) -> Update:
@@ -151,6 +155,63 @@ def test_all_batches_counts_are_shown_as_one() -> None:
     run.follow()
     assert [progress.done for progress in shown.parts] == [3, 4, 5]
     assert shown.parts[-1].total == 20
+
+
+def info(batch: str, state: str, progress: Progress) -> BatchInfo:
+    return BatchInfo(batch, state, progress, durable=True, age_ms=1)
+
+
+def snapshot(batch: BatchInfo, *items: ItemUpdate) -> Snapshot:
+    topic = f"batch:{batch.batch}"
+    return Snapshot(epoch=EPOCH, seq=1, reply_to=b"r", topic=topic, part=0, last=True, batches=[batch], items=[*items])
+
+
+def ended(batch: str, ready: int, failed: int = 0) -> Done:
+    return Done(epoch=EPOCH, seq=1, batch=batch, ready=ready, failed=failed, cancelled=0, quarantined=0, elapsed_ms=1)
+
+
+def attached(*batches: str) -> tuple[Run, Scripted, Shown]:
+    connection, shown = Scripted(), Shown()
+    run = Run(connection, shown)
+    run.attach(batches)
+    return run, connection, shown
+
+
+def test_an_attached_batch_is_told_from_its_snapshot_and_then_as_it_goes_each_item_once() -> None:
+    run, connection, shown = attached("b")
+    a, b, c = item(b"/a"), item(b"/b", State.FAILED), item(b"/c")
+    running = snapshot(info("b", "open", part("b", 1)), a, item(b"/c", State.QUEUED))
+    connection.script = [
+        [running, update(b)],
+        [Disconnected("killed"), Connected(b"e", True, 2, "1")],
+        [snapshot(info("b", "open", part("b", 2)), a, b), update(c)],
+        [ended("b", 2, 1)],
+    ]
+    summary = run.follow()
+    assert [one.path for one in shown.items] == [b"/a", b"/b", b"/c"]
+    assert (summary.total, summary.ready, summary.failed, summary.good) == (3, 2, 1, False)
+    assert [progress.done for progress in shown.parts] == [1, 2]
+
+
+def test_a_batch_that_had_ended_before_is_summed_up_by_the_daemons_counts() -> None:
+    run, connection, _shown = attached("b")
+    connection.script = [[snapshot(info("b", "done", part("b", 10)), item(b"/x", State.FAILED)), ended("b", 9, 1)]]
+    summary = run.follow()
+    assert (summary.total, summary.ready, summary.failed, summary.cached, summary.rendered) == (10, 9, 1, 1, 9)
+    assert [one.path for one in summary.failures] == [b"/x"]
+
+
+def test_a_batch_that_is_not_there_ends_the_attaching_with_the_reason() -> None:
+    run, connection, _shown = attached("b", "c")
+    connection.script = [[NotTaken("b", "there is no batch 'b'", "unknown_id"), ended("c", 1)]]
+    assert run.follow().problems == ["there is no batch 'b'"]
+
+
+def test_leaving_an_attached_batch_gives_nothing_up() -> None:
+    run, connection, _shown = attached("b")
+    connection.session.connected(0.0)
+    run.leave()
+    assert not any(isinstance(one, Cancel) for one in connection.session._ledger.unanswered.values())
 
 
 def test_together_adds_up_and_knows_what_it_does_not_know() -> None:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thumbd_client.chunks import split_items
 from thumbd_client.events import Connected, Refused
-from thumbd_client.session import new_id, split_items
+from thumbd_client.session import new_id
 from thumbd_protocol.codec import encode
 from thumbd_protocol.errors import ProtocolError
 from thumbd_protocol.items import Flavor, Item, Priority

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thumbd_client.render import Summary
 from thumbd_client.show import Json, Plain, in_words, shown, span, summary_lines, uri
+from thumbd_client.summary import Summary
 from thumbd_daemon.cache import file_uri
 from thumbd_protocol.items import Flavor, ItemUpdate, Progress, Source, State
 

@@ -10,6 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from thumbd_client.connection import Connection
 from thumbd_gallery.voice import Parcel, Voice, folder_of
+from thumbd_protocol.items import BatchInfo, Flavor, ItemUpdate, Progress, State
+from thumbd_protocol.replies import Snapshot
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,28 @@ def test_a_window_that_cannot_keep_up_is_sent_two_lists_and_no_more(qtbot: QtBot
     voice.arrived(under_way.pop(0), connection)
     voice.deliver()
     assert told == [0, 1, 2]
+    connection.close()
+    wake.close()
+    context.term()
+
+
+def test_how_items_stand_is_told_from_a_snapshot_as_from_an_update(qtbot: QtBot) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    wake = context.socket(zmq.PAIR)
+    keeper = QObject()
+    connection = Connection("test", autostart=False, context=context)
+    voice = Voice(lambda: connection, wake, deque(), keeper)
+    told: list[ItemUpdate] = []
+    far: list[Progress] = []
+    voice.told.connect(told.extend)
+    voice.progressed.connect(far.extend)
+    item = ItemUpdate(b"/a", Flavor.LARGE, State.READY, thumbnail=b"/t.png")
+    progress = Progress("b", 1, 1, 0, 0, 0, 0, 9, 0, 1.0, None)
+    batch = BatchInfo("b", "open", progress, durable=False, age_ms=1)
+    part = Snapshot(epoch=b"", seq=1, reply_to=b"r", topic="mine", part=0, last=True, items=[item], batches=[batch])
+    voice._hear(connection, part)
+    voice.deliver()
+    assert (told, far) == ([item], [progress])
     connection.close()
     wake.close()
     context.term()
