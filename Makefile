@@ -2,6 +2,9 @@
 # make test                   all tests
 # make check                  lint, types, import contracts
 # make chaos                  20,000 pictures while children are killed, six times; starts, stops, orphans: half an hour
+# make durable                a daemon killed 50 times in the middle of a durable batch, and at instants that matter
+# make wire                   windows, commands and clients that stand still at one daemon: a quarter of an hour
+# make hostile                clients that are broken or mean no good, by the thousand: ten minutes
 # make pools                  thumbd's pool beside other process pools, an hour
 # Each makes .venv and installs what is missing.
 
@@ -11,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: run test check format screenshots chaos pools clean help
+.PHONY: run test check format screenshots chaos hostile durable wire pools clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -55,6 +58,15 @@ screenshots: $(VENV)/.dev
 
 chaos: $(VENV)/.dev
 	$(BIN)/python tests/chaos_harness.py $(CHAOS_ARGS)
+
+durable: $(VENV)/.dev
+	$(BIN)/python tests/durable_harness.py $(DURABLE_ARGS)
+
+wire: $(VENV)/.dev
+	$(BIN)/python benchmarks/wire.py $(WIRE_ARGS)
+
+hostile: $(VENV)/.dev
+	$(BIN)/python tests/hostile_harness.py $(HOSTILE_ARGS)
 
 pools: $(VENV)/.bench
 	$(BIN)/python benchmarks/pools.py --svg docs/pools.svg $(POOLS_ARGS)

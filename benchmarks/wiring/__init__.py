@@ -1,0 +1,1 @@
+"""Parts of ``benchmarks/wire.py``: clients that cost little, each in a process of its own, and the measurements."""
