@@ -22,10 +22,12 @@ class PoolMachine(RuleBasedStateMachine):
         #: The kinds whose starts fail, and until when none of them is to be started.
         self.failing: set[Kind] = set()
         self.paused = dict.fromkeys(KINDS, 0.0)
+        self.failed_at = dict.fromkeys(KINDS, 0.0)
 
     def has_failed(self, worker: Worker) -> None:
         if self.now >= self.paused[worker.kind]:  # else it belongs to the failure before
             self.failing.add(worker.kind)
+            self.failed_at[worker.kind] = self.now
         assert worker.deadline is not None
         assert self.now <= worker.deadline <= self.now + LONGEST_PAUSE_S
         self.paused[worker.kind] = worker.deadline
@@ -33,6 +35,8 @@ class PoolMachine(RuleBasedStateMachine):
     def has_hung(self, worker: Worker) -> None:
         """It was killed since it never got ready."""
         self.failing.add(worker.kind)
+        if self.now >= self.paused[worker.kind]:
+            self.failed_at[worker.kind] = self.now
         pause = self.pool._not_before[worker.kind]
         assert self.now < pause <= self.now + LONGEST_PAUSE_S
         self.paused[worker.kind] = pause
@@ -63,6 +67,8 @@ class PoolMachine(RuleBasedStateMachine):
     def a_child_is_ready(self, data: st.DataObject) -> None:
         if (worker := self.pick(data, State.STARTING)) is not None:
             self.pool.ready(worker, self.now)
+            if worker.born < self.failed_at[worker.kind]:
+                return  # it was started before the last failure: it says nothing about starts since
             self.failing.discard(worker.kind)
             self.paused[worker.kind] = self.now
             assert self.pool.crash_loop() is not worker.kind
