@@ -55,12 +55,14 @@ class Turnstile:
 def find(fd: int) -> Turnstile | None:
     """The turnstile of a listening descriptor that libzmq has just been handed; None where it polls otherwise."""
     until = time.monotonic() + _APPEARS_S
+    # Not time.sleep: below a library that shifts the clock (libfaketime) it may fail, with EINVAL.
+    pause = select.poll()
     while time.monotonic() < until:
         for epoll in _epolls():
             data = _watched(epoll, fd)
             if data is not None:
                 return Turnstile(epoll, fd, data)
-        time.sleep(0.001)
+        pause.poll(1)
     return None
 
 

@@ -193,7 +193,7 @@ def test_a_clock_that_is_set_back_a_day_changes_nothing(home: Home, preload: str
         "NO_FAKE_STAT": "1",
     }
     daemon = home.start("thumbd_daemon", "--verbose", **daemon_only)
-    wait_for(home.socket.exists, "the daemon")
+    wait_for(lambda: "listens at" in home.output(daemon)[1], "the daemon")
     paint(home, 60)
     command = home.start("thumbd_client", "render", "--json", str(home.pictures))
     wait_for(lambda: '"ready"' in home.output(command)[0], "the first thumbnails")
