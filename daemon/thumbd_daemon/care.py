@@ -1,7 +1,7 @@
 """Watching over the children: who is late, stuck, silent, stopped, too big, worn out; and how many there should be.
 
-Everything here is found by the passing of time. Renderers at work are looked at four times a second (processor, bytes
-read, memory); one that neither computes nor reads is stuck in the file system that its source lies on.
+Everything here is found by the passing of time. Renderers at work are looked at four times a second (processor, sleeps,
+memory); one that neither computes nor reads is stuck in the file system that its source lies on.
 """
 
 import logging
@@ -147,7 +147,7 @@ class Care:
         decoding = {making.renderer.serial: making.item.path for making in self._work.renders.decoding()}
         seen: dict[int, machine.Vitals] = {}
         for worker in list(self._hands.pool.of(Kind.RENDERER)):
-            found = machine.vitals(worker.pid)
+            found = machine.vitals(worker.pid, locked_in=True)
             if found is None:
                 continue
             worker.rss = found.rss

@@ -1,25 +1,29 @@
-"""What both kinds of children do at birth: take the socket they were handed, and die with their parent.
+"""What all kinds of children do at birth: take the socket they were handed, and die with their parent.
 
-Used by ``scout`` and ``renderer``; the daemon's side is ``worker_handle``.
+Used by ``scout``, ``renderer`` and ``sentinel``; the daemon's side is ``worker_handle``.
 """
 
-import ctypes
 import os
 import signal
 import socket
 import sys
-from typing import Final
 
-_PR_SET_PDEATHSIG: Final = 1
+from .cage.kernel import PR_SET_PDEATHSIG, prctl
 
 
 def control_socket(parent_pid: int, fd: int) -> socket.socket:
     """The child's end of its private pair. Ends the process when the parent died before the kernel was told."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        print(f"PDEATHSIG can't be set: {os.strerror(ctypes.get_errno())}", file=sys.stderr)  # noqa: T201
-    if os.getppid() != parent_pid:
-        sys.exit(0)
+    die_with(parent_pid)
     # The daemon decides when a child ends; a Ctrl+C in its terminal is not for us (we have a session of our own).
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return socket.socket(fileno=fd)
+
+
+def die_with(parent_pid: int) -> None:
+    """Have the kernel end this process when its parent ends, and end it now when that has happened already."""
+    try:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except OSError as error:
+        print(f"PDEATHSIG can't be set: {error.strerror}", file=sys.stderr)  # noqa: T201
+    if os.getppid() != parent_pid:
+        sys.exit(0)

@@ -14,10 +14,12 @@ import typer
 from thumbd_protocol.endpoints import EndpointError, check_socket_path, ensure_private
 
 from . import __version__
+from .cage.parts import breaches, in_words, state
 from .lock import Lock, Locked
 from .orphans import become_subreaper
+from .rehearsal import rehearse
 from .service import Service
-from .settings import Settings
+from .settings import Sandbox, Settings
 
 #: New objects before Python looks for cyclic rubbish among the youngest, and how seldom it looks among the others.
 _COLLECT = (20_000, 20, 100)
@@ -25,6 +27,8 @@ _COLLECT = (20_000, 20, 100)
 EXIT_LOCKED = 3
 #: Exit status when the socket's folder can't be used.
 EXIT_PLACE = 4
+#: Exit status when renderers can't be locked in and must be.
+EXIT_SANDBOX = 5
 _CLIENT_IDLE_S = 60.0
 _DESCRIPTORS = 65_536
 
@@ -62,6 +66,19 @@ def serve(
     journal: Annotated[Path | None, typer.Option(help="The file of what outlives the daemon.")] = None,
     idle_exit: Annotated[float | None, typer.Option(min=0.1, help="Leave after so many seconds without work.")] = None,
     task_timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds that a file may take to decode.")] = None,
+    max_megapixels: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Megapixels that a picture may have when it is decoded.")
+    ] = None,
+    renderer_memory: Annotated[int | None, typer.Option(min=64, help="Megabytes that one renderer may take.")] = None,
+    require_sandbox: Annotated[
+        bool, typer.Option("--require-sandbox", help="Refuse to work where renderers can't be locked in.")
+    ] = False,
+    no_sandbox: Annotated[
+        bool, typer.Option("--no-sandbox", help="Do not lock renderers and scouts in: a hostile picture is dangerous.")
+    ] = False,
+    check_sandbox: Annotated[
+        bool, typer.Option("--check-sandbox", help="Tell how well renderers can be locked in here, and leave.")
+    ] = False,
     started_by_client: Annotated[bool, typer.Option("--started-by-client", hidden=True)] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every child's coming and going.")] = False,
     version: Annotated[
@@ -74,8 +91,12 @@ def serve(
     try:
         settings = _settings(socket, idle_exit, started_by_client)
         settings = _sized(settings, renderers, min_renderers, memory)
+        settings = _bounded(settings, max_megapixels, renderer_memory)
+        settings = replace(settings, sandbox=_sandbox(require_sandbox, no_sandbox))
         settings = settings if task_timeout is None else replace(settings, task_base_s=task_timeout)
         settings = settings if journal is None else replace(settings, journal=journal.absolute())
+        if check_sandbox or require_sandbox:
+            _check_sandbox(settings, leave=check_sandbox)
         ensure_private(settings.socket.parent)
         lock = Lock(settings.socket)
     except EndpointError as error:
@@ -130,6 +151,34 @@ def _sized(settings: Settings, most: int | None, least: int | None, memory: int 
         raise typer.BadParameter(f"--min-renderers {least} is more than --renderers {most}")
     budget = settings.memory_budget if memory is None else memory << 20
     return replace(settings, most_renderers=most, least_renderers=least, memory_budget=budget)
+
+
+def _bounded(settings: Settings, megapixels: int | None, renderer_memory: int | None) -> Settings:
+    pixels = settings.most_pixels if megapixels is None else megapixels * 1_000_000
+    memory = settings.renderer_memory if renderer_memory is None else renderer_memory << 20
+    return replace(settings, most_pixels=pixels, renderer_memory=memory)
+
+
+def _sandbox(required: bool, unwanted: bool) -> Sandbox:
+    if required and unwanted:
+        raise typer.BadParameter("--require-sandbox and --no-sandbox contradict each other")
+    return Sandbox.REQUIRE if required else Sandbox.OFF if unwanted else Sandbox.AUTO
+
+
+def _check_sandbox(settings: Settings, *, leave: bool) -> None:
+    """Have a renderer lock itself in, as a trial; end the command where it can't and must, or when that was all."""
+    try:
+        lacks = rehearse(settings)
+    except OSError as error:
+        print(f"thumbd: {error}", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(EXIT_SANDBOX) from error
+    if settings.sandbox is Sandbox.REQUIRE and breaches(lacks):
+        why = f"renderers can't be locked in here ({in_words(breaches(lacks))}), and --require-sandbox asks for it"
+        print(f"thumbd: {why}", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(EXIT_SANDBOX)
+    if leave:
+        print(f"{state(lacks)}{': ' if lacks else ''}{in_words(lacks)}")  # noqa: T201
+        raise typer.Exit(EXIT_SANDBOX if breaches(lacks) else 0)
 
 
 def main() -> None:

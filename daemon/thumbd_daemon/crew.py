@@ -20,9 +20,12 @@ from .cache import Places
 from .orphans import Orphans, groups_below
 from .pool import Kind, Pool, State, Worker
 from .records import Attach, Detach, Guard, Record, Release, Setup
+from .rehearsal import terms
 from .sentences import cause_of as cause_of_error
+from .settings import Sandbox, Settings
 from .stats import Stats
 from .verdicts import Cause, Death, cause_of
+from .walls import Walls
 from .worker_handle import Exit, WorkerHandle
 
 log = logging.getLogger(__name__)
@@ -72,10 +75,14 @@ class Crew:
     """All children. `clock` gives monotonic seconds; the `foreman` is told what they say and when they end, `stats`
     keeps their deaths, and `changed` is called after it."""
 
-    def __init__(self, pool: Pool, places: Places, slot_bytes: int, stats: Stats, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, pool: Pool, places: Places, settings: Settings, stats: Stats, clock: Callable[[], float]
+    ) -> None:
         self._pool = pool
         self._places = places
-        self._slot_bytes = slot_bytes
+        self._slot_bytes = settings.slot_bytes
+        self._confined = settings.sandbox != Sandbox.OFF
+        self._terms = terms(settings)
         self._stats = stats
         self._clock = clock
         self._handles: dict[int, WorkerHandle] = {}
@@ -83,6 +90,7 @@ class Crew:
         self._serials = itertools.count(1)
         self._orphans = Orphans(self._changed)
         self._closing = False
+        self.walls = Walls()
         self._strays: set[int] = set()
         self.foreman: Foreman | None = None
         self.changed: Callable[[], None] = lambda: None
@@ -183,7 +191,8 @@ class Crew:
                 for group in {handle.pid for handle in self._but_sentinels()} | self._strays:
                     self.send(worker, Guard(group))
             case _:
-                self.send(worker, Setup(self._places.thumbnails, self._places.previews, self._places.volatile))
+                where = self._places
+                self.send(worker, Setup(where.thumbnails, where.previews, where.volatile, self._confined))
         if worker.kind is Kind.QUICK:
             for renderer in list(self._slots):
                 self._attach(worker, renderer)
@@ -194,12 +203,13 @@ class Crew:
         for sentinel in self._pool.of(Kind.SENTINEL):
             self.send(sentinel, record)
 
-    def _handle(self, kind: Kind, fds: tuple[int, ...]) -> WorkerHandle:
+    def _handle(self, kind: Kind, fds: tuple[int, ...], *arguments: str) -> WorkerHandle:
         module, kinds = _MODULES[kind]
         return WorkerHandle(
             module,
             kinds,
             fds,
+            *arguments,
             on_record=self._on_record,
             on_exit=self._on_exit,
             on_nonsense=self._on_nonsense,
@@ -216,7 +226,7 @@ class Crew:
         try:
             os.ftruncate(memory, self._slot_bytes)
             fcntl.fcntl(memory, fcntl.F_ADD_SEALS, _SEALS)
-            handle = self._handle(Kind.RENDERER, (near.fileno(), memory))
+            handle = self._handle(Kind.RENDERER, (near.fileno(), memory), self._terms)
         except OSError:
             slot.close()
             raise
@@ -249,6 +259,7 @@ class Crew:
         if isinstance(record, records.Ready):
             if worker.state is State.STARTING:
                 self._pool.ready(worker, self._clock())
+                self.walls.told(worker.kind, record.lacks)
         elif isinstance(record, records.Pong):
             self._pool.answered_ping(worker, self._clock())
         elif worker.live:

@@ -80,7 +80,7 @@ class House:
             }
         )
         volatile = settings.socket.with_name("volatile")
-        self.crew = Crew(pool, places(volatile), settings.slot_bytes, stats, clock)
+        self.crew = Crew(pool, places(volatile), settings, stats, clock)
         hands = Hands(settings, pool, self.crew, self.jobs, mounts, sizer, budget, quarantine, clock, _wall_ms)
         self.listings = Listings(hands)
         self.work = Work(hands, self.listings)

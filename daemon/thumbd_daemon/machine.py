@@ -15,18 +15,18 @@ MOUNTINFO: Final = Path("/proc/self/mountinfo")
 @dataclass(frozen=True)
 class Vitals:
     """One process: whether it is stopped by a signal, or waits in the kernel for something that is not its own choice
-    (a file system); its processor seconds, the bytes that it has read (None where that may not be known), its resident
-    memory in bytes."""
+    (a file system); its processor seconds, how often it has gone to sleep of itself (each read that had to wait is such
+    a time), its resident memory in bytes."""
 
     stopped: bool
     kept_waiting: bool
     cpu: float
-    read: int | None
+    sleeps: int
     rss: int
 
     def idle_since(self, before: "Vitals") -> bool:
-        """Whether it has neither computed nor read anything in between."""
-        return self.kept_waiting and (self.cpu, self.read) == (before.cpu, before.read)
+        """Whether it has neither computed nor got anything that it waited for in between."""
+        return self.kept_waiting and (self.cpu, self.sleeps) == (before.cpu, before.sleeps)
 
 
 #: Parts of the names of kernel functions that wait for a file system; what else a process sleeps in it has chosen.
@@ -36,8 +36,9 @@ _FILE_SYSTEMS: Final = (
 )
 
 
-def vitals(pid: int) -> Vitals | None:
-    """A child's vital signs; None when it has just gone."""
+def vitals(pid: int, *, locked_in: bool = False) -> Vitals | None:
+    """A child's vital signs; None when it has just gone. Into one that is `locked_in` the kernel lets nobody look, but
+    it is one that sleeps over nothing but a file."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():
@@ -45,32 +46,27 @@ def vitals(pid: int) -> Vitals | None:
             status = process.status()
             return Vitals(
                 stopped=status == psutil.STATUS_STOPPED,
-                kept_waiting=_kept_waiting(pid, status),
+                kept_waiting=_kept_waiting(pid, status, hidden=locked_in),
                 cpu=times.user + times.system,
-                read=_bytes_read(process),
+                sleeps=process.num_ctx_switches().voluntary,
                 rss=process.memory_info().rss,
             )
     except (psutil.Error, OSError):  # out of descriptors: nothing is known of anybody
         return None
 
 
-def _kept_waiting(pid: int, status: str) -> bool:
+def _kept_waiting(pid: int, status: str, *, hidden: bool) -> bool:
     """Whether a process waits for a file system: one that can't be interrupted does; of others ``wchan`` tells
-    (proc(5)). Where the kernel does not, its deadline is all there is."""
+    (proc(5)). Where the kernel does not, the answer is `hidden`."""
     if status != psutil.STATUS_SLEEPING:
         return bool(status == psutil.STATUS_DISK_SLEEP)
     try:
         where = Path(f"/proc/{pid}/wchan").read_text(encoding="ascii")
     except OSError:
-        return False
+        return hidden
+    if where in ("", "0"):
+        return hidden
     return any(part in where for part in _FILE_SYSTEMS)
-
-
-def _bytes_read(process: psutil.Process) -> int | None:
-    try:
-        return process.io_counters().read_chars
-    except psutil.AccessDenied:
-        return None
 
 
 def pressure(kind: str, line: str) -> float | None:

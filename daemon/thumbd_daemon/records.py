@@ -22,11 +22,13 @@ class Ping(Record):
 
 
 class Setup(Record):
-    """The first record: where thumbnails, previews and volatile pictures live."""
+    """The first record: where thumbnails, previews and volatile pictures live, the only places that a scout may write
+    to; with `confined` it sees to that itself before it says that it is ready."""
 
     thumbnails: bytes
     previews: bytes
     volatile: bytes
+    confined: bool = True
 
 
 class Attach(Record):
@@ -129,7 +131,9 @@ class Unwatch(Record):
 
 
 class Ready(Record):
-    """A child is set up and waits for work."""
+    """A child is set up and waits for work; it `lacks` these parts of its cage: (part, why)."""
+
+    lacks: list[tuple[str, str]] = []
 
 
 class Pong(Record):
@@ -204,6 +208,13 @@ class PublishFailed(Record):
     job: int
     code: str
     message: str
+
+
+class Outdated(Record):
+    """The folder to write to is another than this scout was let write to at its birth: it has not written, and never
+    will; another one must."""
+
+    job: int
 
 
 class Marked(Record):
@@ -295,6 +306,16 @@ class WatchFailed(Record):
 # -- renderers ------------------------------------------------------------------------------------------------------
 
 
+class Terms(Record):
+    """A renderer's last argument: what it may use for its life (pixels to decode at most, bytes of address space,
+    seconds of processor time), and how it is locked in: ``auto`` (as far as the kernel does), ``require``, ``off``."""
+
+    pixels: int
+    address_space: int
+    cpu_s: int
+    sandbox: str
+
+
 class Expect(Record):
     """Daemon to renderer: the source with this number is yours; close any other. Decode it at once if that takes no
     more than `allowance` bytes, else wait for ``Go`` or ``GiveBack``."""
@@ -339,12 +360,13 @@ class GivenBack(Record):
 
 
 class Rendered(Record):
-    """Renderer to daemon: the slot holds Sub-filtered rows of this mode (L, LA, RGB, RGBA) and size."""
+    """Renderer to daemon: the slot holds `length` bytes, Sub-filtered rows of this mode (L, LA, RGB, RGBA) and size."""
 
     job: int
     mode: str
     width: int
     height: int
+    length: int
     original_width: int
     original_height: int
     format: str
@@ -372,7 +394,7 @@ class Release(Record):
 
 
 ToScout = Setup | Attach | Detach | Look | Open | Publish | Mark | List | Continue | StopListing | Ping
-FromScout = Ready | Pong | Looked | Opened | OpenFailed | Published | PublishFailed | Marked | Found | Listed
+FromScout = Ready | Pong | Looked | Opened | OpenFailed | Published | PublishFailed | Outdated | Marked | Found | Listed
 ToWatcher = Setup | Watch | Unwatch | Ping
 FromWatcher = Ready | Pong | At | Scanning | Present | Unknown | Scanned | Changed | WatchFailed
 ToRenderer = Expect | Go | GiveBack | Ping

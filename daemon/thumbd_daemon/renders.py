@@ -27,8 +27,9 @@ from .worker_handle import Exit
 
 log = logging.getLogger(__name__)
 
-#: A picture that so many scouts could not publish is given up.
+#: A picture that so many scouts could not publish is given up, and one whose folder was so often made anew meanwhile.
 _MAX_PUBLISH: Final = 5
+_MAX_OUTDATED: Final = 20
 
 
 @dataclass(eq=False)
@@ -50,6 +51,7 @@ class Making:
     publisher: Worker | None = None
     answer: Rendered | None = None
     published: int = 0
+    outdated: int = 0
     #: Whether those who wait for it have given it less time than pictures have.
     hurried: bool = False
 
@@ -266,6 +268,23 @@ class Renders:
         self._hands.jobs.set_aside(task.item, Phase.RENDER)
         return task.item.path
 
+    def outdated(self, number: int) -> None:
+        """A scout may not write to where the pixels belong; another may."""
+        task = self._tasks.get(number)
+        if task is not None and task.publisher is not None:
+            task.outdated += 1
+            task.published -= 1
+            cause = "its thumbnail's folder is deleted and made anew again and again"
+            self._publish_again(number, task, cause, last=task.outdated >= _MAX_OUTDATED)
+
+    def _publish_again(self, number: int, task: Making, cause: str, *, last: bool) -> None:
+        task.publisher = None
+        if not last:
+            self._publishing.append(number)
+            return
+        self._give_up(number, task)
+        self._fail_in_words(task.item, ItemCode.INTERNAL, about(task.item.path, cause))
+
     def lost(self, worker: Worker, number: int, end: Exit | None) -> None:
         """A child is gone (`end` None: killed by us) with what it did for task `number`."""
         task = self._tasks.get(number)
@@ -296,13 +315,8 @@ class Renders:
 
     def _lost_scout(self, scout: Worker, number: int, task: Making) -> None:
         if scout is task.publisher:
-            task.publisher = None
-            if task.published < _MAX_PUBLISH:
-                self._publishing.append(number)
-                return
-            self._give_up(number, task)
             cause = f"{task.published} scouts died over its thumbnail; see the log"
-            self._fail_in_words(task.item, ItemCode.INTERNAL, about(task.item.path, cause))
+            self._publish_again(number, task, cause, last=task.published >= _MAX_PUBLISH)
             return
         if task.opened:
             return  # the source had reached its renderer, or the picture waits for another scout

@@ -109,6 +109,7 @@ class Reports:
         now, pool = self._hands.clock(), self._hands.pool
         found, reasons = self.verdict()
         self._weigh()
+        sandbox, why = self._hands.crew.walls.state()
         return Health(
             reply_to=request,
             verdict=found,
@@ -118,7 +119,7 @@ class Reports:
             crash_loop=pool.crash_loop() is not None,
             lingering=len(pool.lingering(now)),
             quarantined=len(self._hands.quarantine),
-            sandbox={"state": "off", "reason": "this version confines renderers by limits alone"},
+            sandbox={"state": sandbox, "reason": why},
             journal_writable=self._journal_trouble() is None,
             cache_writable=self._work.renders.cache_trouble is None,
             failures=self._failures(now),

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,14 @@ def _journal() -> Path:
     return platformdirs.user_state_path("thumbd") / "journal.db"
 
 
+class Sandbox(StrEnum):
+    """How children are locked in: as far as the kernel lets them, not at all, or not without."""
+
+    AUTO = "auto"
+    OFF = "off"
+    REQUIRE = "require"
+
+
 @dataclass(frozen=True)
 class Settings:
     """How this daemon is to behave."""
@@ -63,6 +72,10 @@ class Settings:
     task_most_s: float = 300.0
     #: Memory that pictures which are being decoded may take together, as their headers predict it.
     memory_budget: int = field(default_factory=_memory)
+    #: Pixels that are decoded at most (a JPEG's after it was scaled); larger pictures are told as ``too_big``.
+    most_pixels: int = 250_000_000
+    #: Whether renderers and scouts are locked in.
+    sandbox: Sandbox = Sandbox.AUTO
     #: A renderer that takes more than this is stopped; one that keeps more than the second after a task is replaced.
     renderer_memory: int = 1536 << 20
     renderer_keeps: int = 256 << 20

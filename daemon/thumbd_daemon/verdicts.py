@@ -145,7 +145,10 @@ def lie_in(answer: Rendered, edge: int, slot_bytes: int) -> str | None:
         return f"pixels of the unknown mode {answer.mode[:20]!r}"
     if not (1 <= answer.width <= edge and 1 <= answer.height <= edge):
         return f"a thumbnail of {answer.width} x {answer.height} where at most {edge} x {edge} were asked for"
-    if answer.width * answer.height * MODES[answer.mode][1] > slot_bytes:
+    length = answer.width * answer.height * MODES[answer.mode][1]
+    if answer.length != length:
+        return f"{answer.length} bytes of pixels where {length} are needed"
+    if length > slot_bytes:
         return "more pixels than its slot holds"
     if not (1 <= answer.original_width < _MAX_ORIGINAL and 1 <= answer.original_height < _MAX_ORIGINAL):
         return f"an original of {answer.original_width} x {answer.original_height}"

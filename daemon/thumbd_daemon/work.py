@@ -84,10 +84,20 @@ class Work:
             self.looks.answer(worker, record)
         else:
             self._hands.pool.finished(worker, self._hands.clock())
-            if isinstance(record, records.Marked) and self.marks.has(number):
+            if isinstance(record, records.Outdated):
+                self._outdated(worker, number)
+            elif isinstance(record, records.Marked) and self.marks.has(number):
                 self.marks.marked(record)
             else:
                 self.renders.scouted(number, record)
+
+    def _outdated(self, scout: Worker, number: int) -> None:
+        """A scout may not write to a folder that was made anew: another one, born since, does it."""
+        self._hands.crew.retire(scout, "a folder of the cache was made anew, and this scout may not write to it")
+        if self.marks.has(number):
+            self.marks.lost(number)
+        else:
+            self.renders.outdated(number)
 
     def _unasked(self, worker: Worker, record: Record) -> None:
         """An answer with a number that nobody waits for: late, if there are few of them."""

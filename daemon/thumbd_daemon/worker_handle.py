@@ -53,12 +53,12 @@ class WorkerHandle:
         module: str,
         kinds: object,
         fds: Sequence[int],
-        *,
+        *arguments: str,
         on_record: Callable[["WorkerHandle", Record], None],
         on_exit: Callable[["WorkerHandle", Exit], None],
         on_nonsense: Callable[["WorkerHandle", str], None],
     ) -> None:
-        """Start ``python -m MODULE CONTROL FDS... PID``. Raises OSError when the system refuses.
+        """Start ``python -m MODULE CONTROL FDS... PID ARGUMENTS...``. Raises OSError when the system refuses.
 
         `kinds` is the union of records it may say; `fds` are descriptors that it inherits under their numbers.
         """
@@ -76,7 +76,7 @@ class WorkerHandle:
         self._stderr, stderr = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             os.set_blocking(stderr, True)
-            command = [sys.executable, "-m", module, *map(str, (theirs.fileno(), *fds, os.getpid()))]
+            command = [sys.executable, "-m", module, *map(str, (theirs.fileno(), *fds, os.getpid())), *arguments]
             self._popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -41,7 +41,7 @@ class Faulty:
 
     def run(self, *options: str) -> dict[str, dict[str, object]]:
         """All of the folder, by a daemon with `options`: what was told of each file, each once."""
-        self.home.daemon("--verbose", *options)
+        self.home.daemon("--verbose", "--no-sandbox", *options)
         result = self.home.render(self.home.pictures, timeout_s=100)
         told = [Path(item["path"]).name for item in result.objects]
         assert sorted(told) == sorted(set(told)), "told twice"

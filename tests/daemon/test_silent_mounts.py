@@ -39,7 +39,7 @@ def stuck_in_a_decoder() -> tuple[Workshop, Worker]:
     workshop.miss()
     workshop.opened()
     renderer, _job = workshop.renderer()
-    workshop.ground.signs[renderer.serial] = signs(waits=True, cpu=1.0, read=5)
+    workshop.ground.signs[renderer.serial] = signs(waits=True, cpu=1.0, sleeps=5)
     workshop.passes(1.0)
     return workshop, renderer
 
@@ -239,11 +239,11 @@ def test_a_renderer_that_waits_for_its_file_slows_its_mount_alone() -> None:
     assert workshop.opening()[1].path == b"/home/c", "it has a renderer, for the stuck one works on nothing"
 
 
-@pytest.mark.parametrize("sign", [{"cpu": 1.5, "read": 5}, {"cpu": 1.0, "read": 6}])
+@pytest.mark.parametrize("sign", [{"cpu": 1.5, "sleeps": 5}, {"cpu": 1.0, "sleeps": 6}])
 def test_a_renderer_that_computes_or_reads_again_frees_its_mount(sign: dict[str, float]) -> None:
     workshop, renderer = stuck_in_a_decoder()
     workshop.submit("net/b", batch="other")
-    workshop.ground.signs[renderer.serial] = signs(waits=True, cpu=sign["cpu"], read=int(sign["read"]))
+    workshop.ground.signs[renderer.serial] = signs(waits=True, cpu=sign["cpu"], sleeps=int(sign["sleeps"]))
     workshop.passes(0.25)
     assert workshop.mounts.road(b"/net") is Road.CLEAR
     assert renderer.stuck is None

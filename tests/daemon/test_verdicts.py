@@ -25,13 +25,13 @@ from thumbd_daemon.verdicts import (
 )
 from thumbd_protocol.errors import ItemCode
 
-HONEST = Rendered(1, "RGB", 256, 192, 4000, 3000, "JPEG")
+HONEST = Rendered(1, "RGB", 256, 192, 147_456, 4000, 3000, "JPEG")
 SLOT = 24 << 20
 
 
 def test_an_honest_answer_has_no_lie_in_it() -> None:
     assert lie_in(HONEST, 256, SLOT) is None
-    assert lie_in(Rendered(1, "L", 1, 1, 1, 1, "XPM"), 128, 1) is None
+    assert lie_in(Rendered(1, "L", 1, 1, 1, 1, 1, "XPM"), 128, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,8 @@ def test_an_honest_answer_has_no_lie_in_it() -> None:
         ({"height": -1}, "thumbnail"),
         ({"width": 257}, "thumbnail"),
         ({"height": 1 << 40}, "thumbnail"),
+        ({"length": 147_455}, "bytes"),
+        ({"length": 1 << 40}, "bytes"),
         ({"original_width": 0}, "original"),
         ({"original_height": 1 << 31}, "original"),
         ({"original_height": -5}, "original"),

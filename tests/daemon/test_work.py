@@ -157,11 +157,12 @@ def test_results_of_a_look_for_items_nobody_asked_about_are_dropped() -> None:
 @pytest.mark.parametrize(
     "lie",
     [
-        records.Rendered(0, "RGB", 257, 1, 9, 9, "JPEG"),
-        records.Rendered(0, "RGB", 0, 1, 9, 9, "JPEG"),
-        records.Rendered(0, "CMYK", 1, 1, 9, 9, "JPEG"),
-        records.Rendered(0, "RGB", 1, 1, -9, 9, "JPEG"),
-        records.Rendered(0, "RGB", 1, 1, 9, 9, "../../etc"),
+        records.Rendered(0, "RGB", 257, 1, 771, 9, 9, "JPEG"),
+        records.Rendered(0, "RGB", 0, 1, 0, 9, 9, "JPEG"),
+        records.Rendered(0, "CMYK", 1, 1, 4, 9, 9, "JPEG"),
+        records.Rendered(0, "RGB", 1, 1, 4, 9, 9, "JPEG"),
+        records.Rendered(0, "RGB", 1, 1, 3, -9, 9, "JPEG"),
+        records.Rendered(0, "RGB", 1, 1, 3, 9, 9, "../../etc"),
     ],
 )
 def test_a_renderer_that_lies_is_killed_and_its_file_tried_once_more(lie: records.Rendered) -> None:

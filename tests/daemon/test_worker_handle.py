@@ -137,7 +137,7 @@ def test_a_child_that_says_what_is_not_understood_is_told_of_once_and_heard_no_m
 def test_a_child_that_does_not_understand_us_ends_with_its_reason_as_last_words() -> None:
     async def what() -> None:
         child = Child()
-        child.handle.send(records.Rendered(1, "RGB", 1, 1, 1, 1, "PNG"))
+        child.handle.send(records.Rendered(1, "RGB", 1, 1, 3, 1, 1, "PNG"))
         end = await child.ended()
         assert end.code == 1
         assert "ValidationError" in end.last_words

@@ -23,6 +23,7 @@ from thumbd_daemon.records import Record
 from thumbd_daemon.settings import Settings
 from thumbd_daemon.stats import Stats
 from thumbd_daemon.steering import Steering
+from thumbd_daemon.walls import Walls
 from thumbd_daemon.wishes import Wishes
 from thumbd_daemon.work import Work
 from thumbd_daemon.worker_handle import Exit
@@ -59,9 +60,9 @@ class Store:
         self.forgotten.append(path)
 
 
-def signs(*, stopped: bool = False, waits: bool = False, cpu: float = 0.0, read: int = 0, rss: int = 0) -> Vitals:
+def signs(*, stopped: bool = False, waits: bool = False, cpu: float = 0.0, sleeps: int = 0, rss: int = 0) -> Vitals:
     """Vital signs of a child; it `waits` in a file system, or computes."""
-    return Vitals(stopped=stopped, kept_waiting=waits, cpu=cpu, read=read, rss=rss)
+    return Vitals(stopped=stopped, kept_waiting=waits, cpu=cpu, sleeps=sleeps, rss=rss)
 
 
 class Ground:
@@ -81,7 +82,7 @@ class Ground:
     def read_bytes(self) -> bytes:
         return self.mounts
 
-    def vitals(self, pid: int) -> Vitals | None:
+    def vitals(self, pid: int, *, locked_in: bool = False) -> Vitals | None:
         worker = next((w for w in self._pool.workers.values() if w.pid == pid), None)
         if worker is None or worker.serial in self.signs:
             return self.signs.get(worker.serial) if worker is not None else None
@@ -104,6 +105,7 @@ class FakeCrew:
         self.deaf: set[int] = set()
         #: New children are ready at once.
         self.born_ready = True
+        self.walls = Walls()
 
     def send(self, worker: Worker, record: Record) -> None:
         channel.encode(record)  # it must fit a packet
@@ -350,4 +352,4 @@ class Workshop:
 
 def honest(job: int) -> records.Rendered:
     """What a renderer says of a picture it has made."""
-    return records.Rendered(job, "RGB", 256, 192, 4000, 3000, "JPEG")
+    return records.Rendered(job, "RGB", 256, 192, 256 * 192 * 3, 4000, 3000, "JPEG")

@@ -2,8 +2,8 @@
 
 In between it tells the daemon what the header says; what takes more memory than its allowance waits for ``Go``.
 
-Started by the daemon as ``python -m thumbd_daemon.renderer CONTROL_FD INTAKE_FD SLOT_FD PARENT_PID``. No path ever
-reaches it.
+Started by the daemon as ``python -m thumbd_daemon.renderer CONTROL_FD INTAKE_FD SLOT_FD PARENT_PID TERMS``. No path
+ever reaches it. ``python -m thumbd_daemon.renderer --check TERMS`` tells what its cage lacks on this machine.
 """
 
 import mmap
@@ -11,32 +11,35 @@ import os
 import select
 import socket
 import sys
-import warnings
 from typing import IO
 
-from PIL import Image
+import msgspec
 
 from .. import channel, records
+from ..cage.parts import SWITCHED_OFF, Lack, breaches, in_words
 from ..channel import Channel
 from ..child import control_socket
-from ..records import GivenBack, Header, NotRendered, Pong, Ready, Rendered, Source
+from ..records import GivenBack, Header, NotRendered, Pong, Ready, Rendered, Source, Terms
+from . import source
 from .limits import become_humble
 from .recipe import CannotRender, NotNow, render
+from .sandbox import lock
+from .warming import BrokenDecoder, Warmth
 
 
 class Renderer:
     """One task at a time: wait for its number, then for its source."""
 
-    def __init__(self, control: Channel, intake: Channel, slot: mmap.mmap) -> None:
+    def __init__(self, control: Channel, intake: Channel, slot: mmap.mmap, pixels: int) -> None:
         self._control = control
         self._intake = intake
         self._slot = slot
+        self._pixels = pixels
         self._expected = -1
         self._allowance = 0
 
     def run(self) -> None:
         """Work until the daemon is gone."""
-        self._control.send(Ready())
         while True:
             ready = select.select([self._control.sock, self._intake.sock], [], [])[0]
             # The daemon first: what comes over the intake is judged by what it said last.
@@ -61,8 +64,8 @@ class Renderer:
             channel.close_all(fds)
             return
         self._expected = -1
-        with os.fdopen(fds[0], "rb") as source:
-            answer = self._render(record, source)
+        with source.opened(fds[0], record.size) as picture:
+            answer = self._render(record, picture)
         self._control.send(answer)
 
     def _ask(self, job: int, width: int, height: int, need: int) -> None:
@@ -91,9 +94,9 @@ class Renderer:
                     # Not an Exception: those that come out of a decoder are taken for the file's fault.
                     sys.exit(f"a renderer that waits for leave does not understand {record!r}")
 
-    def _render(self, task: Source, source: IO[bytes]) -> Rendered | NotRendered | GivenBack:
+    def _render(self, task: Source, file: IO[bytes]) -> Rendered | NotRendered | GivenBack:
         try:
-            picture = render(source, task.edge, lambda *header: self._ask(task.job, *header))
+            picture = render(file, task.edge, lambda *header: self._ask(task.job, *header), self._pixels)
         except NotNow:
             return GivenBack(task.job)
         except CannotRender as failure:
@@ -106,25 +109,53 @@ class Renderer:
             picture.mode,
             picture.width,
             picture.height,
+            len(picture.rows),
             picture.original_width,
             picture.original_height,
             picture.format,
         )
 
 
+def prepare(terms: Terms, parent_pid: int) -> list[Lack]:
+    """Get ready to decode what strangers have made, locked in as `terms` say; what the cage lacks. Ends the process
+    with a sentence where that will not do."""
+    become_humble(terms.address_space, terms.cpu_s)
+    warmth = Warmth(terms.pixels)
+    if terms.sandbox == "off":
+        return SWITCHED_OFF
+    lacks = lock(parent_pid)
+    if terms.sandbox == "require" and breaches(lacks):
+        sys.exit(f"a renderer can't be locked in {in_words(breaches(lacks))}")
+    try:
+        warmth.check()
+    except BrokenDecoder as error:
+        sys.exit(f"the sandbox does not agree with this machine's libraries: {error} (--no-sandbox does without it)")
+    return lacks
+
+
+def check(terms: Terms) -> None:
+    """Tell on stdout, as JSON, what the cage would lack on this machine."""
+    os.dup2(1, 2)  # the only descriptor that may still be written to
+    lacks = prepare(terms, os.getppid())
+    os.write(2, msgspec.json.encode(lacks) + b"\n")
+
+
 def main() -> None:
-    """Serve the daemon: argv is the control socket, the intake, the slot (descriptors) and the parent's pid."""
+    """Serve the daemon: argv is the control socket, the intake, the slot (descriptors), the parent's pid, the terms; or
+    ``--check`` and the terms."""
+    terms = msgspec.json.decode(sys.argv[-1], type=Terms)
+    if sys.argv[1] == "--check":
+        check(terms)
+        return
     control_fd, intake_fd, slot_fd, parent_pid = map(int, sys.argv[1:5])
-    sock = control_socket(parent_pid, control_fd)
-    become_humble()
-    Image.init()  # every plugin is loaded before the first hostile byte arrives
-    Image.MAX_IMAGE_PIXELS = None  # the recipe has a limit of its own, after a JPEG's scale is known
-    warnings.simplefilter("ignore")  # about single files; their failures are told as answers
+    control = Channel(control_socket(parent_pid, control_fd), records.ToRenderer)
     slot = mmap.mmap(slot_fd, 0)
     os.close(slot_fd)
     intake = Channel(socket.socket(fileno=intake_fd), Source)
+    lacks = prepare(terms, parent_pid)
     try:
-        Renderer(Channel(sock, records.ToRenderer), intake, slot).run()
+        control.send(Ready(lacks))
+        Renderer(control, intake, slot, terms.pixels).run()
     except (BrokenPipeError, ConnectionResetError):
         return  # the daemon has gone, and so do we
 

@@ -22,8 +22,6 @@ from .modes import after_resize, before_resize
 FORMATS: Final = tuple(name for name in MIME if name != "MPO")
 #: Formats whose decoder can make the picture smaller while it decodes.
 _REDUCIBLE: Final = frozenset({"JPEG", "MPO"})
-#: Pixels that are decoded at most; beyond it the answer is ``too_big``.
-MAX_PIXELS: Final = 250_000_000
 #: Decode so much larger than the thumbnail (edge to edge) that Lanczos has something to work on.
 _DRAFT: Final = 1.5
 _GAP: Final = 2.0
@@ -68,11 +66,13 @@ class Picture:
     format: str
 
 
-def render(source: IO[bytes], edge: int, ask: Ask = lambda _width, _height, _need: None) -> Picture:
-    """The picture in `source` made to fit a square of `edge` pixels, never enlarged. Raises CannotRender and what
-    `ask` raises."""
+def render(
+    source: IO[bytes], edge: int, ask: Ask = lambda _width, _height, _need: None, pixels: int = 250_000_000
+) -> Picture:
+    """The picture in `source` made to fit a square of `edge` pixels, never enlarged; at most so many `pixels` are
+    decoded. Raises CannotRender and what `ask` raises."""
     try:
-        return _render(source, edge, ask)
+        return _render(source, edge, ask, pixels)
     except (CannotRender, NotNow):
         raise
     except MemoryError as error:
@@ -88,6 +88,9 @@ def _failure(error: Exception) -> CannotRender:
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.ENOMEM or "out of memory" in str(error):
         return CannotRender("memory", "needs more memory than a renderer may use")
+    if number in (errno.EPERM, errno.EACCES, errno.ENOSYS) or isinstance(error, ImportError):
+        # What the sandbox does to a decoder is not the file's fault, and never remembered as such.
+        return CannotRender("no_sandbox", f"its decoder wanted what the sandbox does not allow: {_in_words(error)}")
     if number in (errno.EIO, errno.ESTALE):
         return CannotRender("unreadable", f"can't be read to its end: {_in_words(error)}")
     return CannotRender("decode_error", f"can't be decoded: {_in_words(error)}")
@@ -98,7 +101,7 @@ def _in_words(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def _render(source: IO[bytes], edge: int, ask: Ask) -> Picture:
+def _render(source: IO[bytes], edge: int, ask: Ask, most: int) -> Picture:
     with Image.open(source, formats=FORMATS) as image:
         full = image.size
         name = image.format or ""
@@ -106,8 +109,8 @@ def _render(source: IO[bytes], edge: int, ask: Ask) -> Picture:
             width, height = fit(full, edge)
             image.draft(None, (math.ceil(width * _DRAFT), math.ceil(height * _DRAFT)))
         pixels = image.size[0] * image.size[1]
-        if pixels > MAX_PIXELS:
-            cause = f"has {pixels / 1e6:.0f} megapixels, at most {MAX_PIXELS / 1e6:.0f} can be decoded"
+        if pixels > most:
+            cause = f"has {pixels / 1e6:.0f} megapixels, at most {most / 1e6:.0f} can be decoded"
             raise CannotRender("too_big", cause)
         ask(*full, bytes_needed(image, full))
         drafted = image.size != full

@@ -9,13 +9,16 @@ import select
 import socket
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from .. import channel, records
 from ..cache import Places
+from ..cage.parts import SWITCHED_OFF
 from ..channel import MAX_RECORD, Channel
 from ..child import control_socket
 from ..records import Looked, Pong, Ready, Record
+from .confinement import UNCONFINED, Confinement, Outdated
 from .listing import Listing
 from .looking import look
 from .opening import open_source
@@ -47,6 +50,7 @@ class Scout:
     def __init__(self, control: Channel) -> None:
         self._control = control
         self._places = Places(b"", b"", b"")
+        self._cage = UNCONFINED
         self._renderers: dict[int, _Renderer] = {}
         self._listings: dict[int, Listing] = {}
         self._runnable: deque[int] = deque()
@@ -68,9 +72,10 @@ class Scout:
             return
         channel.close_all(fds)
         match record:
-            case records.Setup(thumbnails, previews, volatile):
+            case records.Setup(thumbnails, previews, volatile, confined):
                 self._places = Places(thumbnails, previews, volatile)
-                self._control.send(Ready())
+                self._cage = Confinement(self._places)
+                self._control.send(Ready(self._cage.enter() if confined else SWITCHED_OFF))
             case records.Detach(renderer):
                 gone = self._renderers.pop(renderer, None)
                 if gone is not None:
@@ -83,7 +88,7 @@ class Scout:
             case records.Publish():
                 self._publish(record)
             case records.Mark():
-                self._control.send(remember_failure(self._places, record))
+                self._write(record, lambda: remember_failure(self._places, record, self._cage))
             case records.List():
                 self._listings[record.job] = Listing(record)
                 self._runnable.append(record.job)
@@ -113,10 +118,17 @@ class Scout:
     def _publish(self, task: records.Publish) -> None:
         renderer = self._renderers.get(task.renderer)
         if renderer is None:
-            self._control.send(publish(self._places, task, None))
+            self._write(task, lambda: publish(self._places, task, None, self._cage))
             return
         with memoryview(renderer.map) as slot:
-            self._control.send(publish(self._places, task, slot))
+            self._write(task, lambda: publish(self._places, task, slot, self._cage))
+
+    def _write(self, task: records.Publish | records.Mark, write: Callable[[], Record]) -> None:
+        try:
+            answer = write()
+        except Outdated:
+            answer = records.Outdated(task.job)
+        self._control.send(answer)
 
     def _list_some(self, job: int) -> None:
         listing = self._listings.get(job)

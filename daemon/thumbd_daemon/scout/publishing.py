@@ -15,6 +15,7 @@ from ..cache import Original, Places, failure_text, thumbnail_text
 from ..png import MODES, encode, encode_empty
 from ..records import Mark, Marked, Publish, Published, PublishFailed
 from ..sentences import about, cause_of, shown
+from .confinement import UNCONFINED, Confinement, make_folder
 
 #: Bytes of volatile pictures kept; the oldest go first.
 MAX_VOLATILE_BYTES: Final = 64 << 20
@@ -28,17 +29,8 @@ def write_whole(target: bytes, data: bytes) -> None:
     try:
         _write(folder, target, data)
     except FileNotFoundError:
-        _make_folders(folder)
+        make_folder(folder)
         _write(folder, target, data)
-
-
-def _make_folders(folder: bytes) -> None:
-    """Make `folder` and what is missing above it, all of it 0700 (``os.makedirs`` would open those above to others)."""
-    parent = os.path.dirname(folder)
-    if not os.path.isdir(parent):
-        _make_folders(parent)
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
 
 
 def _write(folder: bytes, target: bytes, data: bytes) -> None:
@@ -101,8 +93,11 @@ def _write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def publish(places: Places, task: Publish, slot: memoryview | None) -> Published | PublishFailed:
-    """Put the picture in `slot` where it belongs. The numbers were checked by the daemon; they are checked again."""
+def publish(
+    places: Places, task: Publish, slot: memoryview | None, cage: Confinement = UNCONFINED
+) -> Published | PublishFailed:
+    """Put the picture in `slot` where it belongs. The numbers were checked by the daemon; they are checked again.
+    Raises Outdated when the scout's cage is."""
     length = task.width * task.height * MODES[task.mode][1]
     if slot is None or length > len(slot):
         return PublishFailed(task.job, "internal", about(task.path, "its pixels are gone"))
@@ -115,19 +110,23 @@ def publish(places: Places, task: Publish, slot: memoryview | None) -> Published
         try:
             write_whole(target, data)
             return Published(task.job, target, False, "")
-        except OSError as error:
+        except OSError as refusal:
+            error = cage.judge(refusal, target)
             why = f"its thumbnail can't be kept in {shown(os.path.dirname(target))}: {cause_of(error)}"
             refused = True
-    return _publish_volatile(places, task, data, why, refused)
+    return _publish_volatile(places, task, data, why, refused, cage)
 
 
-def _publish_volatile(places: Places, task: Publish, data: bytes, why: str, refused: bool) -> Published | PublishFailed:
+def _publish_volatile(
+    places: Places, task: Publish, data: bytes, why: str, refused: bool, cage: Confinement
+) -> Published | PublishFailed:
     name = os.path.basename(places.thumbnail(task.path, task.flavor))
     target = os.path.join(places.volatile, task.flavor.encode() + b"-" + name)
     try:
         _meter.before_writing(places.volatile, len(data))
         write_whole(target, data)
-    except OSError as error:
+    except OSError as refusal:
+        error = cage.judge(refusal, target)
         cause = f"{why}; nor in {shown(places.volatile)}: {cause_of(error)}; free some space or mend the permissions"
         return PublishFailed(task.job, "disk_full", about(task.path, cause))
     return Published(task.job, target, True, about(task.path, why), refused)
@@ -166,13 +165,16 @@ def make_room(folder: bytes, needed: int, limit: int = MAX_VOLATILE_BYTES) -> No
         total -= size
 
 
-def remember_failure(places: Places, task: Mark) -> Marked:
-    """Write a fail mark. That it can't be written costs a second attempt some day, no more, but it is told."""
+def remember_failure(places: Places, task: Mark, cage: Confinement = UNCONFINED) -> Marked:
+    """Write a fail mark. That it can't be written costs a second attempt some day, no more, but it is told. Raises
+    Outdated when the scout's cage is."""
     if places.contains(task.path):
         return Marked(task.job, "")
     original = Original(task.path, task.size, task.mtime_ns)
+    target = places.failure(task.path)
     try:
-        write_whole(places.failure(task.path), encode_empty(failure_text(original, task.code, task.cause)))
-    except OSError as error:
+        write_whole(target, encode_empty(failure_text(original, task.code, task.cause)))
+    except OSError as refusal:
+        error = cage.judge(refusal, target)
         return Marked(task.job, about(task.path, f"its failure can't be remembered: {cause_of(error)}"))
     return Marked(task.job, "")

@@ -13,9 +13,11 @@ from typing import Final
 from asyncinotify import Mask
 
 from .. import channel, records
+from ..cage.parts import SWITCHED_OFF
 from ..channel import Channel
 from ..child import control_socket
 from ..records import At, Changed, Pong, Present, Ready, Record, WatchFailed
+from .confinement import Confinement
 from .kernel import Kernel
 from .watching import Folder
 
@@ -91,7 +93,7 @@ class Watcher:
         channel.close_all(fds)
         match record:
             case records.Setup():
-                self._control.send(Ready())
+                self._control.send(Ready(Confinement(None).enter() if record.confined else SWITCHED_OFF))
             case records.Watch():
                 self.watch(record)
             case records.Unwatch(job):

@@ -1,4 +1,5 @@
-"""Renderers and scouts that misbehave, started by the very exec of the real ones: Python imports this file first.
+"""Renderers and scouts that misbehave, started by the very exec of the real ones: Python imports this file first. They
+are not locked in (``--no-sandbox``), or most of it could not be done.
 
 A picture whose first line is ``FAULT <name>`` makes its renderer do what `RENDERER` says under that name, one whose path
 contains ``scout-<name>`` makes its scout do what `SCOUT` says, a folder ``list-<name>`` the scout that lists it. A name that ends in ``-once`` does so only the first time
@@ -151,17 +152,17 @@ def _renderer() -> None:
 
     render = recipe.render
 
-    def faulty(source: IO[bytes], edge: int, ask: Callable[[int, int, int], None]) -> recipe.Picture:
+    def faulty(source: IO[bytes], edge: int, *rest: Any, **named: Any) -> recipe.Picture:
         first = source.readline(100)
         source.seek(0)
         if not first.startswith(b"FAULT "):
-            return render(source, edge, ask)
+            return render(source, edge, *rest, **named)
         name = first.split()[1].decode()
         if name == "big":
             return recipe.Picture("RGBA", 100_000, 100_000, b"", 1, 1, "PNG")
         if name == "twice":
             number = recipe_job()
-            os.write(_control(), encode(Rendered(number, "L", 1, 1, 1, 1, "PNG")))
+            os.write(_control(), encode(Rendered(number, "L", 1, 1, 1, 1, 1, "PNG")))
         else:
             _do(name, "renderer")
         return recipe.Picture("L", 1, 1, b"\x80", 1, 1, "PNG")
@@ -175,7 +176,7 @@ def _renderer() -> None:
         number: int = frame.f_locals["task"].job
         return number
 
-    recipe.render = faulty  # type: ignore[assignment]
+    recipe.render = faulty
 
 
 def _scout() -> None:

@@ -1,0 +1,60 @@
+"""Everything that decoders put off is done here: plugins imported, each codec run once, before the door is locked.
+
+What is missing then can't be had any more. So the same pictures are decoded again behind the door, and a renderer that
+gets anything else than before does not start: no file is ever blamed for a sandbox that breaks its decoder.
+"""
+
+import importlib
+import io
+import warnings
+from pathlib import Path
+from typing import Final
+
+from PIL import AvifImagePlugin, Image
+
+from .recipe import CannotRender, Picture, render
+
+_SAMPLES: Final = Path(__file__).with_name("samples")
+#: Small enough that each is made smaller, with all that belongs to it.
+_EDGE: Final = 12
+#: What Pillow's plugins import when they come to it.
+_PUT_OFF: Final = (
+    *("PIL.ImageColor", "PIL.ImageFilter", "PIL.ImageMath", "PIL.ImagePalette", "PIL.ImageSequence"),
+    *("colorsys", "copy", "encodings.latin_1", "encodings.utf_16", "encodings.utf_16_be", "encodings.utf_16_le"),
+    *("encodings.idna", "random", "traceback"),
+)
+
+
+class BrokenDecoder(Exception):
+    """A sample does not come out as it did."""
+
+
+class Warmth:
+    """The samples and what came of them."""
+
+    def __init__(self, pixels: int) -> None:
+        """Import what is to be imported, decode each sample for the first time."""
+        Image.init()
+        for name in _PUT_OFF:
+            importlib.import_module(name)
+        Image.MAX_IMAGE_PIXELS = None  # the recipe has a limit of its own, after a JPEG's scale is known
+        # A renderer is a single thread: there are as many of them as there are processors.
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+        warnings.simplefilter("ignore")  # about single files; their failures are told as answers
+        self._pixels = pixels
+        self._samples = {path.name: path.read_bytes() for path in sorted(_SAMPLES.iterdir())}
+        self._before = {name: self._outcome(content) for name, content in self._samples.items()}
+
+    def check(self) -> None:
+        """Decode them again. Raises BrokenDecoder."""
+        for name, content in self._samples.items():
+            now, before = self._outcome(content), self._before[name]
+            if now != before:
+                why = now if isinstance(now, str) else "it comes out differently"
+                raise BrokenDecoder(f"{name} can't be decoded any more: {why}")
+
+    def _outcome(self, content: bytes) -> Picture | str:
+        try:
+            return render(io.BytesIO(content), _EDGE, pixels=self._pixels)
+        except CannotRender as failure:
+            return f"{failure.code}: {failure}"

@@ -1,0 +1,149 @@
+"""A scout's cage: it may read whatever its user may, but write only where thumbnails are kept, and start nothing.
+
+It decodes nothing, so what it is kept from is listed here instead of what it may. Landlock knows a folder by what it
+is, not by its name: one that is deleted and made anew is another, and only another scout may write there.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from ..cache import Places
+from ..cage import landlock, seccomp
+from ..cage.bpf import ALLOW, Rule, When
+from ..cage.bpf import errno as fails_with
+from ..cage.kernel import PR_SET_NO_NEW_PRIVS, prctl
+from ..cage.landlock import Access
+from ..cage.parts import Lack, Part
+
+_REFUSED: Final = fails_with(errno.EPERM)
+_ABSENT: Final = fails_with(errno.ENOSYS)
+_CLONE_THREAD: Final = 0x00010000
+#: No network, no other program, no other process; nothing of the kernel that only an intruder would want.
+_FORBIDDEN: Final = (
+    *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4"),
+    *("execve", "execveat", "fork", "vfork", "kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"),
+    *("pidfd_send_signal", "pidfd_getfd", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise"),
+    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
+    *("utime", "utimes", "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat"),
+    *("removexattr", "lremovexattr", "fremovexattr", "removexattrat"),
+    *("mount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsmount", "fsconfig", "fspick"),
+    *("mount_setattr", "chroot", "unshare", "setns", "open_by_handle_at", "acct", "swapon", "kexec_load"),
+    *("bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register"),
+    *("keyctl", "add_key", "request_key", "personality"),
+)
+_WRITING: Final = landlock.CHANGING | Access.EXECUTE
+
+
+class Outdated(Exception):
+    """What this scout may write to is not what lies there any more: another scout must do it."""
+
+
+class Confinement:
+    """The cage of a scout that writes below `places` (None: of one that writes nowhere)."""
+
+    def __init__(self, places: Places | None) -> None:
+        self._roots = (places.thumbnails, places.previews, places.volatile) if places is not None else ()
+        self._troubles: dict[bytes, OSError] = {}
+        self._seen: dict[bytes, tuple[int, int] | None] | None = None
+
+    def enter(self) -> list[Lack]:
+        """Lock this process in; what can't be done is told."""
+        lacks: list[Lack] = []
+
+        def try_to(part: Part, do: Callable[[], None], in_words: Callable[[OSError], str]) -> None:
+            try:
+                do()
+            except OSError as error:
+                lacks.append((part, in_words(error)))
+
+        try_to(Part.PRIVILEGES, _gain_nothing, _in_words)
+        try_to(Part.LANDLOCK, self._forbid_writing, landlock.in_words)
+        try_to(Part.SECCOMP, lambda: seccomp.install(rules(os.getpid()), ALLOW), _in_words)
+        return lacks
+
+    def judge(self, error: OSError, target: bytes) -> OSError:
+        """Why `target` could not be written, where the cage had a part in it: the same error, or the one that kept its
+        folder from being made. Raises Outdated when another scout may fare better."""
+        if error.errno != errno.EACCES or self._seen is None:
+            return error
+        if self._look() != self._seen:
+            raise Outdated
+        for root in self._roots:
+            if target.startswith(root + b"/") and root in self._troubles:
+                if _could_be_made(root):
+                    raise Outdated
+                return self._troubles[root]
+        return error
+
+    def _forbid_writing(self) -> None:
+        for root in self._roots:
+            try:
+                make_folder(root)
+            except OSError as error:
+                self._troubles[root] = error
+        seen = self._look()
+        landlock.restrict(_WRITING, [(folder, _WRITING) for folder, found in seen.items() if found is not None])
+        self._seen = seen
+
+    def _look(self) -> dict[bytes, tuple[int, int] | None]:
+        """Which folders they are now. The kernel keeps those that a rule names from being forgotten, so no other can
+        have their numbers."""
+        return {folder: _identity(folder) for root in self._roots for folder in (root, *_links_in(root))}
+
+
+#: For a scout that is not locked in.
+UNCONFINED: Final = Confinement(None)
+
+
+def rules(pid: int) -> list[Rule]:
+    """What the scout `pid` may not ask of the kernel; all else it may."""
+    return [
+        *(Rule(name, _REFUSED) for name in _FORBIDDEN),
+        Rule("clone", ALLOW, (When(0, _CLONE_THREAD, _CLONE_THREAD),), _REFUSED),
+        Rule("clone3", _ABSENT),
+        Rule("tgkill", ALLOW, (When(0, pid),), _REFUSED),  # abort(3) is a signal to oneself
+    ]
+
+
+def _gain_nothing() -> None:
+    """No privileges beyond those of its user, which it keeps: it reads what its user may read."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _in_words(error: OSError) -> str:
+    return str(error.strerror)
+
+
+def _identity(folder: bytes) -> tuple[int, int] | None:
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+
+
+def _links_in(root: bytes) -> Iterator[bytes]:
+    """Folders of a flavor that somebody has put elsewhere: a rule for `root` does not hold there."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(root) as entries:
+        yield from (entry.path for entry in entries if entry.is_symlink())
+
+
+def make_folder(folder: bytes) -> None:
+    """Make `folder` and what is missing above it, all of it 0700 (``os.makedirs`` would open those above to others)."""
+    if os.path.isdir(folder):
+        return
+    parent = os.path.dirname(folder)
+    if parent != folder:
+        make_folder(parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+
+
+def _could_be_made(folder: bytes) -> bool:
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    return os.access(folder, os.W_OK | os.X_OK)
