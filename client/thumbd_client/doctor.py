@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything."""
-    return [_python(), *_libraries(), *_qt(), _runtime(), _cache(), _daemon()]
+    return [_python(), *_libraries(), *_qt(), _sandbox(), _runtime(), _cache(), _daemon()]
 
 
 def _python() -> Finding:
@@ -54,6 +55,20 @@ def _qt() -> list[Finding]:
         libraries = Finding("Qt's libraries", "all there (for X11 and Wayland)", True)
     why = try_window()
     return [libraries, Finding("a window", why or "can be opened", why is None)]
+
+
+def _sandbox() -> Finding:
+    """The daemon's own trial of it, as a process."""
+    command = [sys.executable, "-m", "thumbd_daemon", "--check-sandbox"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding("sandbox", f"can't be tried: {error}", False)
+    said = (done.stdout.strip() or done.stderr.strip()).splitlines()
+    text = said[-1] if said else f"can't be tried: status {done.returncode}"
+    if text == "full":
+        return Finding("sandbox", "full: a picture that takes its renderer over can do nothing", True)
+    return Finding("sandbox", f"{text}; in a container, allow it these system calls", False)
 
 
 def _runtime() -> Finding:

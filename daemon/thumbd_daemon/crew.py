@@ -30,6 +30,8 @@ from .worker_handle import Exit, WorkerHandle
 
 log = logging.getLogger(__name__)
 
+#: For a child that writes nothing.
+_NOWHERE: Final = Places(b"", b"", b"")
 _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _REMEDIES: Final = {
     errno.EMFILE: " (raise the limit: ulimit -n, or LimitNOFILE= of the service)",
@@ -191,7 +193,8 @@ class Crew:
                 for group in {handle.pid for handle in self._but_sentinels()} | self._strays:
                     self.send(worker, Guard(group))
             case _:
-                where = self._places
+                # Others than quick scouts write nowhere.
+                where = self._places if worker.kind is Kind.QUICK else _NOWHERE
                 self.send(worker, Setup(where.thumbnails, where.previews, where.volatile, self._confined))
         if worker.kind is Kind.QUICK:
             for renderer in list(self._slots):

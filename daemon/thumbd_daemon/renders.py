@@ -4,56 +4,26 @@ Each task has a number; a renderer is busy with it from the order until its pixe
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
 
 from thumbd_protocol.errors import PERMANENT_FAILURES, ItemCode
-from thumbd_protocol.items import FLAVOR_EDGE, Source, State
+from thumbd_protocol.items import FLAVOR_EDGE, Source
 
 from . import records
-from .batches import Outcome
 from .demands import patience
-from .formats import mime_of
 from .hands import Hands
 from .items import Item, Phase
+from .making import Making, Makings
 from .marks import Marks
 from .pool import Kind, Worker
-from .records import Expect, Open, Publish, Record, Rendered
+from .prints import Prints
+from .records import Expect, Open, Record, Rendered
 from .sentences import about
-from .verdicts import DEADLINE, SHED, STALLED, Blame, Verdict, lie_in, of_death, of_kill, of_refusal
+from .verdicts import DEADLINE, SHED, STALLED, Blame, Verdict, lie_in, lie_in_header, of_death, of_kill, of_refusal
 from .worker_handle import Exit
 
 log = logging.getLogger(__name__)
-
-#: A picture that so many scouts could not publish is given up, and one whose folder was so often made anew meanwhile.
-_MAX_PUBLISH: Final = 5
-_MAX_OUTDATED: Final = 20
-
-
-@dataclass(eq=False)
-class Making:
-    """A renderer makes an item's picture; `opened` when a scout has sent it the source, `asked_back` when there is no
-    memory for it now, `answer` holds its numbers once it has it.
-
-    `publisher` is the scout that is at it now.
-    """
-
-    item: Item
-    renderer: Worker
-    opener: Worker
-    patience_s: float
-    allowance: int
-    need: int = 0
-    opened: bool = False
-    asked_back: bool = False
-    publisher: Worker | None = None
-    answer: Rendered | None = None
-    published: int = 0
-    outdated: int = 0
-    #: Whether those who wait for it have given it less time than pictures have.
-    hurried: bool = False
 
 
 class Renders:
@@ -63,47 +33,17 @@ class Renders:
         self._hands = hands
         self._marks = marks
         self._kill = kill
-        self._tasks: dict[int, Making] = {}
-        self._publishing: deque[int] = deque()
-        #: Why the cache could not be written lately; None when it could.
-        self.cache_trouble: str | None = None
+        self._makings = Makings(hands)
+        self.prints = Prints(hands, self._makings)
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._makings)
 
     def abandon(self) -> None:
         """Forget every task."""
-        self._tasks.clear()
+        self._makings.abandon()
 
     # -- giving -----------------------------------------------------------------------------------------------
-
-    def give_publish(self, scout: Worker) -> bool:
-        """Let a free scout publish pixels that are made; False when none wait."""
-        while self._publishing:
-            number = self._publishing.popleft()
-            task = self._tasks.get(number)
-            if task is None or task.answer is None:
-                continue
-            task.published += 1
-            task.publisher = scout
-            item, answer = task.item, task.answer
-            record = Publish(
-                number,
-                item.path,
-                item.flavor,
-                item.size,
-                item.mtime_ns,
-                task.renderer.serial,
-                answer.mode,
-                answer.width,
-                answer.height,
-                answer.original_width,
-                answer.original_height,
-                mime_of(answer.format),
-            )
-            self._hands.to_scout(scout, record, number, item.path)
-            return True
-        return False
 
     def give_first_step(self, scout: Worker) -> bool:
         """Let a free scout open the next source for a free renderer; False when there is none of either."""
@@ -118,7 +58,7 @@ class Renders:
 
     def decoding(self) -> Iterator[Making]:
         """The pictures that renderers are at just now."""
-        return (task for task in self._tasks.values() if task.opened and not task.answer)
+        return (task for task in self._makings if task.opened and not task.answer)
 
     def least_urgent(self) -> Worker | None:
         """The renderer at the picture that can wait most, of at least two."""
@@ -131,7 +71,7 @@ class Renders:
         usual = min(settings.task_base_s + settings.task_per_megabyte_s * item.size / 1e6, settings.task_most_s)
         allowed = patience(item, usual)
         allowance = self._hands.budget.begin(number, need)
-        self._tasks[number] = Making(item, renderer, scout, allowed, allowance, hurried=allowed < usual)
+        self._makings.add(number, Making(item, renderer, scout, allowed, allowance, hurried=allowed < usual))
         self._hands.pool.give(renderer, number, now + allowed, now, item.path)
         # The renderer hears the number before the scout does: it takes no other source.
         self._hands.crew.send(renderer, Expect(number, allowance))
@@ -143,7 +83,7 @@ class Renders:
 
     def rendered(self, renderer: Worker, number: int, record: Record) -> None:
         """A renderer has answered."""
-        task = self._tasks.get(number)
+        task = self._makings.get(number)
         if task is None:
             return
         renderer.heard = self._hands.clock()
@@ -153,7 +93,7 @@ class Renders:
             case records.GivenBack() if not task.asked_back:
                 self._kill(renderer, "it gave a picture back that nobody had asked for")
             case records.GivenBack():
-                self._end_task(number)
+                self._makings.end(number)
                 self._hands.pool.finished(renderer, renderer.heard)
                 self._hands.jobs.render_later(task.item, task.need)
             case Rendered() | records.NotRendered():
@@ -163,6 +103,10 @@ class Renders:
         """The picture's size is known: how long it may take, and whether there is memory for it now."""
         if task.need or task.answer is not None:
             self._kill(renderer, "it told of two headers")
+            return
+        lie = lie_in_header(header)
+        if lie is not None:
+            self._kill(renderer, f"it told of {lie}")
             return
         settings = self._hands.settings
         task.opened, task.need = True, header.need
@@ -177,7 +121,7 @@ class Renders:
 
     def scouted(self, number: int, record: Record) -> None:
         """A scout (free again) has done its part, or could not."""
-        task = self._tasks.get(number)
+        task = self._makings.get(number)
         if task is not None:
             self._scouted(number, task, record)
 
@@ -195,11 +139,11 @@ class Renders:
             task.item.step(Phase.PUBLISHING)
             self._hands.budget.end(number)
             renderer.deadline = None
-            self._publishing.append(number)
+            self.prints.add(number)
             return
         self._hands.pool.finished(renderer, self._hands.clock())
         verdict = of_refusal(record)
-        self._end_task(number)
+        self._makings.end(number)
         if verdict.code not in PERMANENT_FAILURES:
             self._fail(task.item, verdict)
             return
@@ -213,85 +157,41 @@ class Renders:
         elif isinstance(record, records.OpenFailed) and task.answer is not None:
             self._kill(task.renderer, "it answered before it had its source")
         elif isinstance(record, records.OpenFailed):
-            self._end_task(number)
+            self._makings.end(number)
             self._hands.pool.finished(task.renderer, now)
             if record.code == ItemCode.STALE:
                 self._hands.jobs.changed(item, now)
             elif record.changed:
                 self._hands.jobs.render_again(item, now)
             else:
-                self._fail_in_words(item, record.code, record.message)
-        elif isinstance(record, records.Published) and task.answer is not None:
-            self._end_task(number)
-            self._hands.pool.finished(task.renderer, now)
-            self.cache_trouble = record.message if record.refused else None
-            outcome = Outcome(
-                State.READY,
-                thumbnail=None if record.volatile else record.path,
-                volatile=record.path if record.volatile else None,
-                width=task.answer.original_width,
-                height=task.answer.original_height,
-                source=Source.RENDER,
-                message=record.message or None,
-                size=item.size,
-            )
-            self._hands.jobs.finish(item, outcome, now)
-        elif isinstance(record, records.PublishFailed):
-            self._end_task(number)
-            self.cache_trouble = record.message
-            self._hands.pool.finished(task.renderer, now)
-            self._fail_in_words(item, record.code, record.message)
+                self._makings.fail(item, record.code, record.message)
+        elif isinstance(record, records.Published | records.PublishFailed) and task.answer is not None:
+            self.prints.answer(number, task, record)
 
     def _fail(self, item: Item, verdict: Verdict) -> None:
         self._hands.jobs.fail(
             item, verdict.code, about(item.path, verdict.cause), self._hands.clock(), source=Source.RENDER
         )
 
-    def _fail_in_words(self, item: Item, code: str, message: str) -> None:
-        known = ItemCode(code) if code in set(ItemCode) else ItemCode.INTERNAL
-        self._hands.jobs.fail(item, known, message, self._hands.clock(), source=None)
-
     # -- losses -----------------------------------------------------------------------------------------------
-
-    def publishes(self, scout: Worker, number: int) -> bool:
-        """Whether a scout writes to the cache for this task."""
-        task = self._tasks.get(number)
-        return task is not None and scout is task.publisher
 
     def slow(self, scout: Worker, number: int) -> bytes | None:
         """A scout does not get on: the file whose mount that is; None when it is about the cache. A renderer waits for
         no source: its task is over, and the item goes where its mount lets it."""
-        task = self._tasks.get(number)
+        task = self._makings.get(number)
         if task is None or scout is not task.opener or task.opened:
             return None
-        self._give_up(number, task)
+        self._makings.give_up(number)
         self._hands.jobs.set_aside(task.item, Phase.RENDER)
         return task.item.path
 
-    def outdated(self, number: int) -> None:
-        """A scout may not write to where the pixels belong; another may."""
-        task = self._tasks.get(number)
-        if task is not None and task.publisher is not None:
-            task.outdated += 1
-            task.published -= 1
-            cause = "its thumbnail's folder is deleted and made anew again and again"
-            self._publish_again(number, task, cause, last=task.outdated >= _MAX_OUTDATED)
-
-    def _publish_again(self, number: int, task: Making, cause: str, *, last: bool) -> None:
-        task.publisher = None
-        if not last:
-            self._publishing.append(number)
-            return
-        self._give_up(number, task)
-        self._fail_in_words(task.item, ItemCode.INTERNAL, about(task.item.path, cause))
-
     def lost(self, worker: Worker, number: int, end: Exit | None) -> None:
         """A child is gone (`end` None: killed by us) with what it did for task `number`."""
-        task = self._tasks.get(number)
+        task = self._makings.get(number)
         if task is None:
             return
         if worker is task.renderer:
-            self._end_task(number)
+            self._makings.end(number)
             self._lost_render(worker, task, end)
         else:
             self._lost_scout(worker, number, task)
@@ -315,23 +215,13 @@ class Renders:
 
     def _lost_scout(self, scout: Worker, number: int, task: Making) -> None:
         if scout is task.publisher:
-            cause = f"{task.published} scouts died over its thumbnail; see the log"
-            self._publish_again(number, task, cause, last=task.published >= _MAX_PUBLISH)
+            self.prints.lost(number, task)
             return
         if task.opened:
             return  # the source had reached its renderer, or the picture waits for another scout
-        self._give_up(number, task)
+        self._makings.give_up(number)
         if scout.killed_for == DEADLINE:
-            self._fail_in_words(task.item, ItemCode.UNREADABLE, about(task.item.path, f"{STALLED}; try again later"))
+            self._makings.fail(task.item, ItemCode.UNREADABLE, about(task.item.path, f"{STALLED}; try again later"))
         else:
             # Whether the source reached the renderer is not known; a new number makes it drop it if it did.
             self._hands.jobs.render_again(task.item, self._hands.clock())
-
-    def _give_up(self, number: int, task: Making) -> None:
-        self._end_task(number)
-        if task.renderer.live:
-            self._hands.pool.finished(task.renderer, self._hands.clock())
-
-    def _end_task(self, number: int) -> None:
-        del self._tasks[number]
-        self._hands.budget.end(number)

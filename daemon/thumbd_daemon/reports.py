@@ -87,7 +87,7 @@ class Reports:
             silent_mounts=self._hands.mounts.in_trouble(now - _SILENT_S),
             memory=self._care.memory,
             journal=self._journal_trouble(),
-            cache=self._work.renders.cache_trouble,
+            cache=self._work.renders.prints.trouble,
         )
 
     def notices(self) -> list[tuple[str, str]]:
@@ -121,7 +121,7 @@ class Reports:
             quarantined=len(self._hands.quarantine),
             sandbox={"state": sandbox, "reason": why},
             journal_writable=self._journal_trouble() is None,
-            cache_writable=self._work.renders.cache_trouble is None,
+            cache_writable=self._work.renders.prints.trouble is None,
             failures=self._failures(now),
             slowed=self._hands.sizer.reason,
         )

@@ -9,7 +9,7 @@ from thumbd_protocol.errors import ItemCode
 
 from .formats import MIME
 from .png import MODES
-from .records import NotRendered, Rendered
+from .records import Header, NotRendered, Rendered
 from .sentences import printable, shown
 
 #: Signals that a broken decoder brings upon its process; any other came from outside.
@@ -17,6 +17,8 @@ _FAULTS: Final = frozenset(
     {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP}
 )
 _MAX_ORIGINAL: Final = 1 << 31
+#: Bytes: beyond the memory of any machine, and what the largest original could need.
+_MAX_NEED: Final = 1 << 50
 _MAX_CAUSE: Final = 300
 
 #: What a child is killed for: its time is over, it uses more memory than one may, others need the memory more, its
@@ -137,6 +139,15 @@ def of_refusal(answer: NotRendered) -> Verdict:
     code = ItemCode(answer.code) if known else ItemCode.DECODE_ERROR
     cause = printable(" ".join(answer.cause.split()))[:_MAX_CAUSE] or "can't be decoded"
     return Verdict(code, cause, Blame.FILE)
+
+
+def lie_in_header(header: Header) -> str | None:
+    """What can't be true in what a renderer says of a picture's header; None for what is plausible."""
+    if not (1 <= header.width < _MAX_ORIGINAL and 1 <= header.height < _MAX_ORIGINAL):
+        return f"a picture of {header.width} x {header.height}"
+    if not 0 < header.need < _MAX_NEED:
+        return f"a picture that needs {header.need} bytes"
+    return None
 
 
 def lie_in(answer: Rendered, edge: int, slot_bytes: int) -> str | None:

@@ -48,7 +48,7 @@ class Work:
             self.listings.give()
             self.watches.give()
         while (scout := self._hands.pool.idle(Kind.QUICK)) is not None:
-            if self.renders.give_publish(scout) or self.marks.give(scout):
+            if self.renders.prints.give(scout) or self.marks.give(scout):
                 continue
             if only_finish or not (self.renders.give_first_step(scout) or self._look(scout)):
                 return
@@ -97,7 +97,7 @@ class Work:
         if self.marks.has(number):
             self.marks.lost(number)
         else:
-            self.renders.outdated(number)
+            self.renders.prints.outdated(number)
 
     def _unasked(self, worker: Worker, record: Record) -> None:
         """An answer with a number that nobody waits for: late, if there are few of them."""
@@ -124,7 +124,9 @@ class Work:
 
     def publishes(self, scout: Worker) -> bool:
         """Whether a scout works on the cache, not on a user's file."""
-        return scout.task is not None and (self.marks.has(scout.task) or self.renders.publishes(scout, scout.task))
+        return scout.task is not None and (
+            self.marks.has(scout.task) or self.renders.prints.with_scout(scout, scout.task)
+        )
 
     def kill(self, worker: Worker, why: str) -> None:
         """End a child and give up what it worked on: its process may linger in a file system that hangs."""

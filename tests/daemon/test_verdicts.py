@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thumbd_daemon.records import NotRendered, Rendered
+from thumbd_daemon.records import Header, NotRendered, Rendered
 from thumbd_daemon.verdicts import (
     DEADLINE,
     MEMORY,
@@ -18,6 +18,7 @@ from thumbd_daemon.verdicts import (
     Death,
     cause_of,
     lie_in,
+    lie_in_header,
     of_death,
     of_kill,
     of_refusal,
@@ -57,6 +58,15 @@ def test_a_lie_is_named(changed: dict[str, object], word: str) -> None:
     lie = lie_in(Rendered(**fields), 256, SLOT)
     assert lie is not None
     assert word in lie
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "need"),
+    [(0, 1, 9), (1, -1, 9), (1 << 31, 1, 9), (1, 1 << 62, 9), (1, 1, 0), (1, 1, -(1 << 62)), (1, 1, 1 << 50)],
+)
+def test_a_header_that_can_not_be_is_a_lie(width: int, height: int, need: int) -> None:
+    assert lie_in_header(Header(1, width, height, need)) is not None
+    assert lie_in_header(Header(1, 65_535, 65_535, 17 << 32)) is None
 
 
 def test_more_pixels_than_the_slot_holds_are_a_lie() -> None:

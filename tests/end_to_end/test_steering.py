@@ -48,7 +48,7 @@ def test_a_healthy_daemon_says_ok_and_names_each_child(home: Home) -> None:
         child.pid for child in psutil.Process(home.daemon_pids()[0]).children()
     }
     assert all(worker["rss"] > 1 << 20 for worker in found["workers"])
-    assert found["sandbox"]["state"] == "off"
+    assert found["sandbox"]["state"] in {"full", "partial"}
 
 
 def test_without_a_daemon_the_commands_say_so_and_start_none(home: Home) -> None:

@@ -18,7 +18,7 @@ from ..cage.parts import SWITCHED_OFF
 from ..channel import MAX_RECORD, Channel
 from ..child import control_socket
 from ..records import Looked, Pong, Ready, Record
-from .confinement import UNCONFINED, Confinement, Outdated
+from .confinement import NOWHERE, UNCONFINED, Confinement, Outdated
 from .listing import Listing
 from .looking import look
 from .opening import open_source
@@ -49,7 +49,7 @@ class Scout:
 
     def __init__(self, control: Channel) -> None:
         self._control = control
-        self._places = Places(b"", b"", b"")
+        self._places = NOWHERE
         self._cage = UNCONFINED
         self._renderers: dict[int, _Renderer] = {}
         self._listings: dict[int, Listing] = {}

@@ -38,15 +38,19 @@ _FORBIDDEN: Final = (
 _WRITING: Final = landlock.CHANGING | Access.EXECUTE
 
 
+#: The places of a scout that writes nothing.
+NOWHERE: Final = Places(b"", b"", b"")
+
+
 class Outdated(Exception):
     """What this scout may write to is not what lies there any more: another scout must do it."""
 
 
 class Confinement:
-    """The cage of a scout that writes below `places` (None: of one that writes nowhere)."""
+    """The cage of a scout that writes below `places`; one without these writes nowhere."""
 
-    def __init__(self, places: Places | None) -> None:
-        self._roots = (places.thumbnails, places.previews, places.volatile) if places is not None else ()
+    def __init__(self, places: Places = NOWHERE) -> None:
+        self._roots = [place for place in (places.thumbnails, places.previews, places.volatile) if place]
         self._troubles: dict[bytes, OSError] = {}
         self._seen: dict[bytes, tuple[int, int] | None] | None = None
 
@@ -96,7 +100,7 @@ class Confinement:
 
 
 #: For a scout that is not locked in.
-UNCONFINED: Final = Confinement(None)
+UNCONFINED: Final = Confinement()
 
 
 def rules(pid: int) -> list[Rule]:

@@ -93,7 +93,7 @@ class Watcher:
         channel.close_all(fds)
         match record:
             case records.Setup():
-                self._control.send(Ready(Confinement(None).enter() if record.confined else SWITCHED_OFF))
+                self._control.send(Ready(Confinement().enter() if record.confined else SWITCHED_OFF))
             case records.Watch():
                 self.watch(record)
             case records.Unwatch(job):
