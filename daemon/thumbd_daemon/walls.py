@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 from .cage.parts import Lack, State, in_words, state
@@ -34,7 +35,8 @@ class Walls:
         renderers = self._lacks.get(Kind.RENDERER)
         if renderers is None:
             return State.OFF, _NOT_YET
-        scouts = [lack for kind, lacks in self._lacks.items() if kind is not Kind.RENDERER for lack in lacks]
+        told = (lacks for kind, lacks in self._lacks.items() if kind is not Kind.RENDERER)
+        scouts = list(dict.fromkeys(chain.from_iterable(told)))
         reasons = [in_words(renderers), f"scouts {in_words(scouts)}" if scouts else ""]
         found = state(renderers)
         if found is State.FULL and scouts:

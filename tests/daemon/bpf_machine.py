@@ -44,7 +44,9 @@ class Program:
         if not raw or len(raw) % 8:
             raise Refused("not a whole number of instructions, or none")
         # (code, operand, jump if true, jump if false)
-        self.instructions: list[Instruction] = [(code, k, jt, jf) for code, jt, jf, k in struct.iter_unpack("<HBBI", raw)]
+        self.instructions: list[Instruction] = [
+            (code, k, jt, jf) for code, jt, jf, k in struct.iter_unpack("<HBBI", raw)
+        ]
         length = len(self.instructions)
         if length > MOST_INSTRUCTIONS:
             raise Refused(f"{length} instructions")

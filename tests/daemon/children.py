@@ -37,8 +37,9 @@ class ScoutTalk:
     def pid(self) -> int:
         return self._child.pid
 
-    def say(self, record: Record) -> None:
-        self._sock.send(encode(record))
+    def say(self, record: Record, *fds: int) -> None:
+        """Say a record, and hand over descriptors with it."""
+        socket.send_fds(self._sock, [encode(record)], fds)
 
     def hear(self) -> Record | None:
         """What it says next, within half a minute; None when it has gone."""

@@ -33,7 +33,9 @@ EACH = pytest.mark.parametrize("policy", POLICIES)
 #: Values that decide something, whole and with a bit more or less, and any other.
 _DECISIVE = (0, 1, 2, 3, 4, 17, PID, 0x20, 0x22, 0x3D0F00, 0x7D0F00, 0x10000, WORD, 1 << 32, X32)
 ARGUMENT = st.one_of(
-    st.builds(lambda value, bit: value ^ bit, st.sampled_from(_DECISIVE), st.sampled_from([0, *(1 << n for n in range(64))])),
+    st.builds(
+        lambda value, bit: value ^ bit, st.sampled_from(_DECISIVE), st.sampled_from([0, *(1 << n for n in range(64))])
+    ),
     st.integers(0, (1 << 64) - 1),
 )
 ARGUMENTS = st.tuples(*[ARGUMENT] * 6)

@@ -66,7 +66,10 @@ def test_without_the_restriction_all_of_that_can_be_done(place: Path) -> None:
 
 def test_what_is_open_already_stays_readable(place: Path) -> None:
     source = "file = os.open('file', os.O_RDONLY)\n" + _RESTRICT + "landlock.restrict(EVERYTHING)\n"
-    assert told(source + "tell([os.read(file, 99).decode(), outcome(os.open, 'file', 0)])", place) == ["content", "EACCES"]
+    assert told(source + "tell([os.read(file, 99).decode(), outcome(os.open, 'file', 0)])", place) == [
+        "content",
+        "EACCES",
+    ]
 
 
 def test_a_thread_that_is_started_later_is_restricted_too(place: Path) -> None:

@@ -29,8 +29,13 @@ CLONE_VM, CLONE_VFORK, CLONE_THREAD = 0x100, 0x4000, 0x10000
 #: CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 NAMESPACES = (0x80, 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)
 
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
 #: Whatever the arguments: files, sockets, programs, processes, the kernel's machinery.
-RENDERER_NEVER = """
+RENDERER_NEVER = _names("""
     open openat openat2 creat stat lstat newfstatat fstat statx statfs access faccessat faccessat2 readlink readlinkat
     getdents64 getcwd chdir rename renameat2 link linkat symlinkat unlink unlinkat mkdir mkdirat rmdir mknodat truncate
     ftruncate chmod fchmod fchmodat chown fchown fchownat utimensat setxattr getxattr inotify_init1 fanotify_init
@@ -46,22 +51,22 @@ RENDERER_NEVER = """
     unshare setns mount umount2 pivot_root chroot open_tree move_mount fsopen open_by_handle_at name_to_handle_at
     bpf perf_event_open userfaultfd io_uring_setup io_uring_enter keyctl add_key request_key init_module reboot
     syslog kexec_load swapon acct settimeofday clock_settime adjtimex uname sysinfo
-""".split()
-RENDERER_ALWAYS = """
+""")
+RENDERER_ALWAYS = _names("""
     preadv preadv2 recvmsg pselect6 select close brk munmap mremap madvise futex sched_yield rt_sigreturn exit
     exit_group getpid gettid getrandom clock_gettime
-""".split()
-SCOUT_NEVER = """
+""")
+SCOUT_NEVER = _names("""
     socket socketpair connect bind listen accept4 execve execveat fork vfork kill tkill ptrace process_vm_readv
     process_vm_writev pidfd_getfd pidfd_send_signal chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat
     utimensat setxattr removexattr mount umount2 move_mount pivot_root chroot unshare setns open_by_handle_at bpf
     perf_event_open userfaultfd io_uring_setup io_uring_enter keyctl add_key request_key personality kexec_load
-""".split()
-SCOUT_ALWAYS = """
+""")
+SCOUT_ALWAYS = _names("""
     open openat newfstatat statx read pread64 write pwrite64 getdents64 mkdir mkdirat rename link linkat unlink mmap
     mprotect munmap sendto sendmsg recvmsg close poll select pselect6 ppoll epoll_wait inotify_init1 inotify_add_watch
     inotify_rm_watch fcntl ioctl dup futex getpid statfs
-""".split()
+""")
 
 #: Of both: threads, but no processes; a signal to oneself, to nobody else.
 SHARED_FACTS = [

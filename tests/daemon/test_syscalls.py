@@ -35,9 +35,7 @@ def test_no_two_names_share_a_number(architecture: Architecture) -> None:
     assert len(set(architecture.numbers.values())) == len(architecture.numbers)
 
 
-@pytest.mark.parametrize(
-    ("machine", "architecture", "getpid"), [("x86_64", X86_64, 39), ("aarch64", AARCH64, 172)]
-)
+@pytest.mark.parametrize(("machine", "architecture", "getpid"), [("x86_64", X86_64, 39), ("aarch64", AARCH64, 172)])
 def test_a_machine_with_a_table_has_its_numbers(
     monkeypatch: pytest.MonkeyPatch, machine: str, architecture: Architecture, getpid: int
 ) -> None:

@@ -35,6 +35,7 @@ _FORBIDDEN: Final = (
     *("bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register"),
     *("keyctl", "add_key", "request_key", "personality"),
 )
+_Prospects = tuple[bytes, bool, bool, bool]
 _WRITING: Final = landlock.CHANGING | Access.EXECUTE
 
 
@@ -51,7 +52,7 @@ class Confinement:
 
     def __init__(self, places: Places = NOWHERE) -> None:
         self._roots = [place for place in (places.thumbnails, places.previews, places.volatile) if place]
-        self._troubles: dict[bytes, OSError] = {}
+        self._troubles: dict[bytes, tuple[OSError, _Prospects]] = {}
         self._seen: dict[bytes, tuple[int, int] | None] | None = None
 
     def enter(self) -> list[Lack]:
@@ -78,9 +79,10 @@ class Confinement:
             raise Outdated
         for root in self._roots:
             if target.startswith(root + b"/") and root in self._troubles:
-                if _could_be_made(root):
+                trouble, prospects = self._troubles[root]
+                if _prospects(root) != prospects:
                     raise Outdated
-                return self._troubles[root]
+                return trouble
         return error
 
     def _forbid_writing(self) -> None:
@@ -88,7 +90,7 @@ class Confinement:
             try:
                 make_folder(root)
             except OSError as error:
-                self._troubles[root] = error
+                self._troubles[root] = error, _prospects(root)
         seen = self._look()
         landlock.restrict(_WRITING, [(folder, _WRITING) for folder, found in seen.items() if found is not None])
         self._seen = seen
@@ -147,7 +149,18 @@ def make_folder(folder: bytes) -> None:
         os.mkdir(folder, 0o700)
 
 
-def _could_be_made(folder: bytes) -> bool:
+def _prospects(folder: bytes) -> _Prospects:
+    """What decides whether `folder` can be made: the folder that is there already, whether something else stands in the
+    way, whether one may write and whether there is room. While that is the same, another scout would fail as well."""
+    missing = folder
     while not os.path.isdir(folder) and folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-    return os.access(folder, os.W_OK | os.X_OK)
+        missing, folder = folder, os.path.dirname(folder)
+    return folder, os.path.lexists(missing), os.access(folder, os.W_OK | os.X_OK), _has_room(folder)
+
+
+def _has_room(folder: bytes) -> bool:
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail > 0 and (disk.f_favail > 0 or disk.f_files == 0)  # some do not count files
