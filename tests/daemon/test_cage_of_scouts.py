@@ -47,6 +47,7 @@ def place(tmp_path: Path) -> Path:
 
 
 _ATTEMPTS = """
+import resource
 fd = os.open("file", os.O_RDONLY)
 
 def fork():
@@ -59,6 +60,7 @@ tell({
     "fork": outcome(fork),
     "exec": outcome(os.posix_spawn, "/bin/true", ["true"], {}),
     "kill": outcome(os.kill, os.getppid(), 0),
+    "limit": outcome(resource.prlimit, os.getppid(), resource.RLIMIT_NOFILE),
     "chmod": outcome(os.chmod, "file", 0o777),
     "fchmod": outcome(os.fchmod, fd, 0o777),
     "chown": outcome(os.chown, "file", os.getuid(), os.getgid()),
@@ -94,9 +96,11 @@ found = []
 thread = threading.Thread(target=lambda: found.append(open(here + b"/file").read()))
 thread.start()
 thread.join()
-tell([*found, outcome(os.listdir, "/etc")])
+import resource
+limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+tell([*found, outcome(os.listdir, "/etc"), outcome(resource.setrlimit, resource.RLIMIT_NOFILE, limits)])
 """
-    assert told(_ENTERED + source, place) == ["content", "done"]
+    assert told(_ENTERED + source, place) == ["content", "done", "done"]
 
 
 def test_its_places_are_made_and_can_be_written(place: Path) -> None:

@@ -111,6 +111,8 @@ SCOUT_FACTS = [
     ("clone", (GLIBC_THREAD & ~CLONE_THREAD,), EPERM),
     ("mprotect", (0x1000, 4096, READ | WRITE), ALLOW),
     ("write", (1, 0x1000, 1), ALLOW),
+    ("prlimit64", (0, 7, 0, 0x1000), ALLOW),  # its own limits
+    ("prlimit64", (PID + 1, 0, 0x1000, 0), EPERM),
 ]
 
 

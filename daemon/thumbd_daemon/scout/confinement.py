@@ -112,6 +112,7 @@ def rules(pid: int) -> list[Rule]:
         Rule("clone", ALLOW, (When(0, _CLONE_THREAD, _CLONE_THREAD),), _REFUSED),
         Rule("clone3", _ABSENT),
         Rule("tgkill", ALLOW, (When(0, pid),), _REFUSED),  # abort(3) is a signal to oneself
+        Rule("prlimit64", ALLOW, (When(0, 0),), _REFUSED),  # a limit set for the daemon would end it like a signal
     ]
 
 
