@@ -9,48 +9,21 @@ is done.
 
 import argparse
 import json
-import os
+import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-_TESTS = Path(__file__).parents[1] / "tests"
-sys.path.insert(0, str(_TESTS))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from thumbd_home import Home, wait_for  # noqa: E402
-
-
-class Hanging:
-    """The tests' file system that hangs, with one picture that does and one that does not."""
-
-    def __init__(self, picture: Path) -> None:
-        self._root = Path(tempfile.mkdtemp(prefix="thumbd-"))
-        self._source, self.mount = self._root / "source", self._root / "mount"
-        self._source.mkdir()
-        self.mount.mkdir()
-        for name in ("stuck-stat.jpg", "stuck-read.jpg"):
-            (self._source / name).write_bytes(picture.read_bytes())
-        command = [sys.executable, str(_TESTS / "chaos" / "hanging_fs.py"), str(self.mount), str(self._source)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: os.path.ismount(self.mount), "the mount")
-
-    def hang(self) -> None:
-        (self._source / ".hang").touch()
-
-    def answer(self) -> None:
-        (self._source / ".hang").unlink(missing_ok=True)
-
-    def close(self) -> None:
-        self.answer()
-        subprocess.run(["fusermount3", "-u", "-z", str(self.mount)], check=False)
-        self._process.wait(10)
+from hanging_mount import HangingMount
+from thumbd_home import Home, wait_for
 
 
-def one(folder: Path, hanging: Hanging, how: str) -> float:
+def one(folder: Path, hanging: HangingMount, how: str) -> float:
     """Seconds that the folder takes, while nothing, a ``stat`` or a ``read`` hangs elsewhere."""
     home = Home()
     try:
@@ -78,7 +51,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     first = next(path for path in sorted(given.folder.iterdir()) if path.suffix == ".jpg")
-    hanging = Hanging(first)
+    root = Path(tempfile.mkdtemp(prefix="thumbd-"))
+    hanging = HangingMount(root)
+    hanging.add(first.read_bytes(), "stuck-stat.jpg", "stuck-read.jpg")
     times: dict[str, list[float]] = {"nothing": [], "stat": [], "read": []}
     try:
         one(given.folder, hanging, "nothing")
@@ -87,6 +62,7 @@ def main() -> None:
                 seconds.append(one(given.folder, hanging, how))
     finally:
         hanging.close()
+        shutil.rmtree(root)
     told: dict[str, Any] = {"pictures": len(list(given.folder.iterdir())), "rounds": given.rounds}
     for how, seconds in times.items():
         told[f"{how}_s"] = round(statistics.median(seconds), 2)

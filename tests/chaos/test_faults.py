@@ -8,7 +8,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from chaos_harness import health, talk
 from thumbd_home import Home, wait_for
+from thumbd_protocol.replies import Health
 
 pytestmark = pytest.mark.e2e
 
@@ -54,57 +56,70 @@ class Faulty:
         """Every process of this home."""
         return {pid for pid, _command in self.home.processes()}
 
+    def health(self) -> Health:
+        with talk(self.home, "a test") as connection:
+            return health(connection)
+
+    def children(self) -> list[int]:
+        """The children that the daemon knows of."""
+        return [worker["pid"] for worker in self.health().workers if worker["pid"]]
+
 
 @pytest.fixture
 def faulty(home: Home) -> Faulty:
     return Faulty(home)
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ("segv", "crashed the renderer (SIGSEGV)"),
-        ("abort", "crashed the renderer (SIGABRT)"),
-        ("exit0", "ended the renderer with status 0"),
-        ("exit7", "ended the renderer with status 7"),
-        ("half", "it said what is not understood"),
-        ("garbage", "it said what is not understood"),
-        ("big", "a thumbnail of 100000 x 100000"),
-        ("spin", "took longer than 1 s to decode"),
-        ("hang", "took longer than 1 s to decode"),
-        ("forkdie", "crashed the renderer (SIGSEGV)"),
-        ("wait", "took longer than 1 s to decode"),
-        ("escape", "ended the renderer with status 1: \\x1b]0;OWNED\\x07\\x1b[2J \\u202e words"),
-        ("chatter", "it says again and again what nobody has asked"),
-    ],
-)
-def test_a_file_that_takes_two_renderers_down_is_quarantined_and_costs_nobody_else(
-    faulty: Faulty, fault: str, words: str
+#: What is told of a picture that takes its renderers down in so many ways, each at once.
+ENDED = {
+    "segv": "crashed the renderer (SIGSEGV)",
+    "abort": "crashed the renderer (SIGABRT)",
+    "exit0": "ended the renderer with status 0",
+    "exit7": "ended the renderer with status 7",
+    "half": "it said what is not understood",
+    "garbage": "it said what is not understood",
+    "big": "a thumbnail of 100000 x 100000",
+    "forkdie": "crashed the renderer (SIGSEGV)",
+    "escape": "ended the renderer with status 1: \\x1b]0;OWNED\\x07\\x1b[2J \\u202e words",
+}
+#: The same for those that have to be stopped.
+STOPPED = {
+    "spin": "took longer than 1 s to decode",
+    "hang": "took longer than 1 s to decode",
+    "wait": "took longer than 1 s to decode",
+    "chatter": "it says again and again what nobody has asked",
+}
+
+
+@pytest.mark.parametrize("faults", [ENDED, STOPPED], ids=["ended", "stopped"])
+def test_files_that_take_two_renderers_down_are_quarantined_and_cost_nobody_else(
+    faulty: Faulty, faults: dict[str, str]
 ) -> None:
-    faulty.add(fault)
-    bad = faulty.run("--task-timeout", "1")["bad.jpg"]
-    assert (bad["state"], bad["error"]) == ("failed", "quarantined")
-    assert words in str(bad["message"])
-    assert str(bad["message"]).startswith(f"{faulty.home.pictures}/bad.jpg: is quarantined: ")
-    assert "\n" not in str(bad["message"])
-    # Asked again, it costs no renderer any more.
-    before = faulty.home.ctl("health", "--json").object["restarts"]
-    again = faulty.home.render(faulty.home.pictures / "bad.jpg").objects[0]
-    assert (again["error"], again["source"]) == ("quarantined", "cache")
-    assert faulty.home.ctl("health", "--json").object["restarts"] == before
-    wait_for(lambda: len(faulty.pids()) == len(own_children(faulty.home)) + 1, "the end of every stray process")
+    for fault in faults:
+        faulty.add(fault, f"{fault}.jpg")
+    told = faulty.run("--task-timeout", "1")
+    for fault, words in faults.items():
+        bad = told[f"{fault}.jpg"]
+        assert (bad["state"], bad["error"]) == ("failed", "quarantined"), bad
+        assert words in str(bad["message"])
+        assert str(bad["message"]).startswith(f"{faulty.home.pictures}/{fault}.jpg: is quarantined: ")
+        assert "\n" not in str(bad["message"])
+    # Two renderers each; asked again, they cost none any more.
+    assert faulty.health().restarts == 2 * len(faults)
+    again = faulty.home.render(*(faulty.home.pictures / f"{fault}.jpg" for fault in faults)).objects
+    assert [(item["error"], item["source"]) for item in again] == [("quarantined", "cache")] * len(faults)
+    assert faulty.health().restarts == 2 * len(faults)
+    wait_for(lambda: len(faulty.pids()) == len(faulty.children()) + 1, "the end of every stray process")
 
 
-def own_children(home: Home) -> list[int]:
-    """The children that the daemon knows of."""
-    return [worker["pid"] for worker in home.ctl("health", "--json").object["workers"] if worker["pid"]]
-
-
-@pytest.mark.parametrize("fault", ["flood", "fork", "forkaway", "twice", "segv-once", "exit0-once", "garbage-once"])
-def test_what_a_renderer_survives_or_does_only_once_ends_well(faulty: Faulty, fault: str) -> None:
-    faulty.add(fault)
-    bad = faulty.run()["bad.jpg"]
-    assert (bad["state"], bad["error"]) == ("ready", None)
+def test_what_a_renderer_survives_or_does_only_once_ends_well(faulty: Faulty) -> None:
+    faults = ["flood", "fork", "forkaway", "twice", "segv-once", "exit0-once", "garbage-once"]
+    for fault in faults:
+        faulty.add(fault, f"{fault}.jpg")
+    told = faulty.run()
+    ends = {fault: (told[f"{fault}.jpg"]["state"], told[f"{fault}.jpg"]["error"]) for fault in faults}
+    assert ends == dict.fromkeys(faults, ("ready", None))
+    assert faulty.health().restarts >= 3, "nobody died once"
 
 
 def test_a_renderer_that_eats_memory_is_stopped_before_it_hurts(faulty: Faulty) -> None:
@@ -126,9 +141,9 @@ def test_a_file_whose_renderers_are_killed_from_outside_is_retried_and_never_qua
     bad = faulty.run()["bad.jpg"]
     assert (bad["state"], bad["error"]) == ("failed", "crashed")
     assert "killed from outside (SIGTERM)" in str(bad["message"])
-    health = faulty.home.ctl("health", "--json").object
-    assert health["quarantined"] == 0
-    assert [f["cause"] for f in health["failures"]] == ["killed by somebody else"] * 6  # once, and five retries
+    found = faulty.health()
+    assert found.quarantined == 0
+    assert [f["cause"] for f in found.failures] == ["killed by somebody else"] * 6  # once, and five retries
 
 
 @pytest.mark.parametrize("fault", ["segv", "abort", "exit7", "garbage", "half", "forkdie", "fork", "forkaway"])
@@ -200,7 +215,7 @@ def test_what_renderers_leave_behind_goes_with_a_daemon_that_is_killed(faulty: F
     daemon = faulty.home.daemon()
     assert faulty.home.render(faulty.home.pictures / "bad.jpg").status == 0
     below = [child.pid for child in psutil.Process(daemon.pid).children(recursive=True)]
-    assert len(below) > len(own_children(faulty.home)), "there is no grandchild"
+    assert len(below) > len(faulty.children()), "there is no grandchild"
     time.sleep(0.3)  # the daemon looks four times a second, when it has anything to do: asked for its health, it has
     assert faulty.home.ctl("health").status == 0
     daemon.kill()

@@ -1,65 +1,14 @@
 """A file system that stops answering: its own files wait and then fail, everything else goes on as if nothing happened."""
 
-import os
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from hanging_mount import HangingMount
 from thumbd_home import Home, wait_for
 
 pytestmark = pytest.mark.e2e
-
-
-class Hanging:
-    """A FUSE mount in the home that hangs when told to."""
-
-    def __init__(self, home: Home) -> None:
-        self._source = home.root / "source"
-        self.mount = home.root / "mount"
-        self._source.mkdir()
-        self.mount.mkdir()
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("hanging_fs.py")), str(self.mount), str(self._source)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_for(lambda: os.path.ismount(self.mount), "the mount")
-
-    def add(self, *names: str) -> None:
-        noise = Image.effect_noise((2400, 1600), 60).convert("RGB")
-        for name in names:
-            target = self._source / name
-            target.parent.mkdir(exist_ok=True)
-            noise.save(target, quality=92)
-
-    def hang(self) -> None:
-        (self._source / ".hang").touch()
-
-    def answer(self) -> None:
-        (self._source / ".hang").unlink(missing_ok=True)
-
-    def close(self) -> None:
-        self.answer()
-        subprocess.run(["fusermount3", "-u", "-z", str(self.mount)], check=False, stderr=subprocess.DEVNULL)
-        self._process.wait(10)
-
-
-@pytest.fixture
-def hanging(home: Home) -> Iterator[Hanging]:
-    if not os.path.exists("/dev/fuse") or not os.access("/dev/fuse", os.W_OK) or shutil.which("fusermount3") is None:
-        pytest.skip("there is no FUSE here")
-    pytest.importorskip("mfusepy")
-    mount = Hanging(home)
-    try:
-        yield mount
-    finally:
-        mount.close()
 
 
 def paint(home: Home, count: int) -> None:
@@ -69,10 +18,10 @@ def paint(home: Home, count: int) -> None:
 
 @pytest.mark.parametrize("how", ["stat", "read"])
 def test_a_mount_that_hangs_costs_its_own_files_ten_seconds_and_others_nothing(
-    home: Home, hanging: Hanging, how: str
+    home: Home, hanging: HangingMount, picture: bytes, how: str
 ) -> None:
     paint(home, 30)
-    hanging.add(f"stuck-{how}.jpg", "a.jpg", "b.jpg")
+    hanging.add(picture, f"stuck-{how}.jpg", "a.jpg", "b.jpg")
     daemon = home.daemon()
     hanging.hang()
     stuck = home.start("thumbd_client", "render", "--json", str(hanging.mount / f"stuck-{how}.jpg"))
@@ -101,8 +50,8 @@ def test_a_mount_that_hangs_costs_its_own_files_ten_seconds_and_others_nothing(
     assert home.ctl("quarantine").out == "no file quarantined\n"
 
 
-def test_a_folder_that_hangs_below_is_left_out_and_named(home: Home, hanging: Hanging) -> None:
-    hanging.add("stuck-list/x.jpg")
+def test_a_folder_that_hangs_below_is_left_out_and_named(home: Home, hanging: HangingMount, picture: bytes) -> None:
+    hanging.add(picture, "stuck-list/x.jpg")
     (home.pictures / "link-free").mkdir()
     paint(home, 5)
     below = home.pictures / "below"
@@ -116,8 +65,10 @@ def test_a_folder_that_hangs_below_is_left_out_and_named(home: Home, hanging: Ha
 
 
 @pytest.mark.parametrize("how", ["stat", "read"])
-def test_a_daemon_with_children_that_hang_ends_in_its_time(home: Home, hanging: Hanging, how: str) -> None:
-    hanging.add(f"stuck-{how}.jpg")
+def test_a_daemon_with_children_that_hang_ends_in_its_time(
+    home: Home, hanging: HangingMount, picture: bytes, how: str
+) -> None:
+    hanging.add(picture, f"stuck-{how}.jpg")
     daemon = home.daemon()
     hanging.hang()
     command = home.start("thumbd_client", "render", str(hanging.mount / f"stuck-{how}.jpg"))

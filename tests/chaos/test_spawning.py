@@ -13,14 +13,12 @@ import psutil
 import pytest
 from PIL import Image
 
-from chaos_harness import NOBODY, usable_by
+from chaos_harness import NOBODY, health, talk, usable_by
 from thumbd_client import Connection
 from thumbd_client.events import Event
-from thumbd_client.session import new_id
 from thumbd_home import DEADLINE_S, Home, wait_for
 from thumbd_protocol.items import Flavor, Folder, Priority
-from thumbd_protocol.replies import Done, Health, Notice
-from thumbd_protocol.requests import HealthRequest
+from thumbd_protocol.replies import Done, Notice
 
 pytestmark = pytest.mark.e2e
 
@@ -43,8 +41,8 @@ def limit(pid: int, which: int, soft: int) -> Iterator[None]:
 
 
 def verdict(home: Home) -> str:
-    found: str = home.ctl("health", "--json").object["verdict"]
-    return found
+    with talk(home, "a test") as connection:
+        return str(health(connection).verdict)
 
 
 def kill_renderers(home: Home) -> None:
@@ -57,8 +55,8 @@ def outlives(home: Home, daemon: subprocess.Popen[bytes], which: int, soft: int,
     waits, is told why, and is served when the limit goes."""
     paint(home, 20)
     wait_for(lambda: len(home.workers("renderer")) >= 2, "renderers")
-    with speaking_with(home) as client:
-        client.ask(HealthRequest(id=new_id()))
+    with talk(home, "a test") as client:
+        health(client)
         client.session.subscribe("system")
         with limit(daemon.pid, which, soft):
             kill_renderers(home)
@@ -68,11 +66,10 @@ def outlives(home: Home, daemon: subprocess.Popen[bytes], which: int, soft: int,
             told = hear(client, lambda event: isinstance(event, Notice))
             assert isinstance(told, Notice)
             assert (told.kind, words in told.message) == ("degraded", True)
-            health = client.ask(HealthRequest(id=new_id()))
-            assert isinstance(health, Health)
-            assert health.crash_loop
-            assert words in " ".join(health.reasons)
-            assert "tried ever more slowly" in " ".join(health.reasons)
+            found = health(client)
+            assert found.crash_loop
+            assert words in " ".join(found.reasons)
+            assert "tried ever more slowly" in " ".join(found.reasons)
         notices: list[str] = []
         done: list[Done] = []
 
@@ -86,15 +83,6 @@ def outlives(home: Home, daemon: subprocess.Popen[bytes], which: int, soft: int,
         hear(client, all_is_well)
         assert (done[0].ready, done[0].failed) == (20, 0)
     assert verdict(home) == "ok"
-
-
-@contextmanager
-def speaking_with(home: Home) -> Iterator[Connection]:
-    """A client in this process, of the daemon of a home."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("THUMBD_ENDPOINT", f"ipc://{home.socket}")
-        with Connection("a test", autostart=False) as made:
-            yield made
 
 
 def hear(client: Connection, which: Callable[[Event], bool]) -> Event:
@@ -170,10 +158,10 @@ def test_a_renderer_that_cannot_start_is_told_with_its_last_words(home: Home) ->
     home.daemon()
     command = home.start("thumbd_client", "render", "--json", str(home.pictures))
     wait_for(lambda: verdict(home) == "failing", "the verdict, once there was no renderer for ten seconds", 30)
-    health = home.ctl("health")
-    assert health.status == 2
-    assert "there is no renderer, so nothing can be rendered" in health.out
-    assert "a library of the decoder is missing" in health.out
+    told = home.ctl("health")
+    assert told.status == 2
+    assert "there is no renderer, so nothing can be rendered" in told.out
+    assert "a library of the decoder is missing" in told.out
     mark.unlink()
     assert command.wait(60) == 0
     assert home.output(command)[0].count('"state": "ready"') == 5
@@ -202,8 +190,8 @@ def test_a_clock_that_is_set_back_a_day_changes_nothing(home: Home, preload: str
     changed.rename(clock)  # it is read at any moment
     assert command.wait(60) == 0
     assert home.render(home.pictures).summary["cached"] == 60
-    health = home.ctl("health", "--json").object
-    assert (health["verdict"], health["restarts"]) == ("ok", 0)
+    found = home.ctl("health", "--json").object
+    assert (found["verdict"], found["restarts"]) == ("ok", 0)
     # Its log is from yesterday: the clock was set back indeed.
     days = {line[:10] for line in home.output(daemon)[1].splitlines() if line[:2] == "20"}
     assert len(days) == 2, home.output(daemon)[1][-2000:] + home.log + str(daemon.poll())

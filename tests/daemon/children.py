@@ -10,7 +10,7 @@ from typing import Self
 import msgspec
 
 from thumbd_daemon.channel import MAX_RECORD, encode
-from thumbd_daemon.records import FromScout, Record
+from thumbd_daemon.records import FromScout, Ready, Record, Setup
 
 
 class ScoutTalk:
@@ -36,6 +36,11 @@ class ScoutTalk:
     @property
     def pid(self) -> int:
         return self._child.pid
+
+    def set_up(self) -> None:
+        """Tell a scout that makes no thumbnails where it may write: nowhere; it is ready."""
+        self.say(Setup(b"", b"", b""))
+        assert isinstance(self.hear(), Ready)
 
     def say(self, record: Record, *fds: int) -> None:
         """Say a record, and hand over descriptors with it."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from thumbd_daemon import machine
@@ -121,8 +122,12 @@ def test_the_mounts_of_this_machine_can_be_read() -> None:
 
 def test_a_child_that_waits_for_a_child_of_its_own_is_not_kept_waiting() -> None:
     """A decoder may start others and wait: that is its own business, no file system's."""
-    code = "import os, time\nif os.fork() == 0: time.sleep(100)\nos.wait()"
+    code = "import os, sys\nif os.fork() == 0: sys.stdin.read()\nelse: print(flush=True); os.wait()"
     with child(code) as process:
-        signs = until(process, lambda signs: signs.cpu > 0)
+        waiting = psutil.Process(process.pid)
+        until(process, lambda _signs: waiting.status() == psutil.STATUS_SLEEPING)
+        signs = vitals(process.pid)
+        assert signs is not None
         assert not signs.kept_waiting
         assert not signs.stopped
+        assert process.poll() is None, "it did not wait"

@@ -13,13 +13,14 @@ import pytest
 from thumbd_daemon import records
 from thumbd_daemon.known import Known
 from thumbd_daemon.outbox import WAIT_S, Outbox
-from thumbd_daemon.records import Changed, Present, Ready, Record, Scanned, Scanning, WatchFailed
+from thumbd_daemon.records import Changed, Present, Record, Scanned, Scanning, WatchFailed
 from thumbd_daemon.scout import kernel, watcher, watching
 from thumbd_daemon.sessions import Session
 from thumbd_daemon.watched import View, Watched
 from thumbd_protocol.items import Entry, FolderChange
 from thumbd_protocol.replies import Update
 from thumbd_protocol.requests import ClientInfo
+from told_changes import take
 
 from .children import ScoutTalk
 
@@ -39,22 +40,8 @@ class Window:
             assert isinstance(message, Update)
             self.outbox.add_credit(1)
             for change in message.entries:
-                self.apply(change)
-
-    def apply(self, change: FolderChange) -> None:
-        self.changes.append(change)
-        for name in change.removed:
-            del self.there[name]
-        for old, new in change.renamed:
-            assert new not in self.there
-            known = self.there.pop(old)
-            self.there[new] = Entry(new, known.kind, known.size, known.mtime_ns, known.mime)
-        for entry in change.added:
-            assert entry.name not in self.there
-            self.there[entry.name] = entry
-        for entry in change.changed:
-            assert entry.name in self.there
-            self.there[entry.name] = entry
+                self.changes.append(change)
+                take(change, self.there)
 
     def told(self, what: str) -> list[object]:
         return [one for change in self.changes for one in getattr(change, what)]
@@ -153,8 +140,7 @@ def tree(tmp_path: Path) -> Iterator[Tree]:
     root.mkdir()
     made = Tree(root)
     with made.talk:
-        made.talk.say(records.Setup(b"/t", b"/p", b"/v"))
-        assert made.talk.hear() == Ready()
+        made.talk.set_up()
         yield made
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from thumbd_daemon import records
 from thumbd_daemon.channel import encode
-from thumbd_daemon.records import At, Changed, Pong, Present, Ready, Record, Scanned, Scanning, State, WatchFailed
+from thumbd_daemon.records import At, Changed, Pong, Present, Record, Scanned, Scanning, State, WatchFailed
 from thumbd_daemon.scout import kernel, watcher
 from thumbd_daemon.scout.kernel import Kernel
 from thumbd_daemon.scout.places import unwatchable
@@ -74,8 +74,7 @@ class Watched:
 def scout() -> Iterator[Watched]:
     watched = Watched()
     with watched.talk:
-        watched.talk.say(records.Setup(b"/t", b"/p", b"/v"))
-        assert watched.talk.hear() == Ready()
+        watched.talk.set_up()
         yield watched
 
 

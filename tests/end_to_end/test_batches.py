@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from chaos_harness import talk
+from chaos_harness import health, talk
 from thumbd_client import Connected, Connection, Event, new_id
 from thumbd_home import Home, Result, wait_for
 from thumbd_protocol.items import Flavor, Folder, Item, ItemUpdate, Priority
@@ -93,22 +93,22 @@ def test_detaching_tells_programs_what_each_batch_is(home: Home) -> None:
 
 
 def test_a_killed_daemon_costs_whoever_is_attached_nothing_and_each_item_is_told_once(home: Home) -> None:
-    paint(home, 400)
+    paint(home, 200)
     (name,) = detach(home)
     command = home.start("thumbd_client", "attach", "--json", name)
-    for least in (20, 150):
+    for least in (10, 60):
         wait_for(lambda least=least: thumbnails(home) > least, "thumbnails")  # type: ignore[misc]
         kill_daemon(home)
         wait_for(lambda: len(home.daemon_pids()) == 1, "the next daemon")
     assert command.wait(60) == 0, home.output(command)[1]
     items, summary = told(home, command)
-    each_once(items, 400)
-    assert (summary["total"], summary["ready"], summary["problems"]) == (400, 400, [])
+    each_once(items, 200)
+    assert (summary["total"], summary["ready"], summary["problems"]) == (200, 200, [])
     assert "the daemon has gone" in home.output(command)[1]
 
 
 def test_a_batch_whose_daemon_was_killed_with_nobody_there_is_ended_by_whoever_attaches(home: Home) -> None:
-    paint(home, 300)
+    paint(home, 150)
     (name,) = detach(home)
     wait_for(lambda: thumbnails(home) > 20, "thumbnails")
     kill_daemon(home)
@@ -118,12 +118,12 @@ def test_a_batch_whose_daemon_was_killed_with_nobody_there_is_ended_by_whoever_a
     assert "no daemon answers" in listed.err
     result = home.ctl("attach", "--json", name)
     assert result.status == 0, result.err
-    each_once(result.objects, 300)
-    assert result.summary["ready"] == 300
+    each_once(result.objects, 150)
+    assert result.summary["ready"] == 150
 
 
 def test_ctrl_c_leaves_a_batch_that_goes_on(home: Home) -> None:
-    paint(home, 600)
+    paint(home, 400)
     (name,) = detach(home)
     command = home.start("thumbd_client", "attach", "--json", name)
     wait_for(lambda: "path" in home.output(command)[0], "the first items")
@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_a_batch_that_goes_on(home: Home) -> None:
     assert f"goes on: thumbctl attach {name}" in home.output(command)[1]
     assert known(home)[name]["cancelled"] == 0
     assert home.ctl("attach", name).status == 0
-    assert thumbnails(home) == 600
+    assert thumbnails(home) == 400
 
 
 def test_a_paused_batch_begins_nothing_until_it_goes_on(home: Home) -> None:
@@ -143,7 +143,8 @@ def test_a_paused_batch_begins_nothing_until_it_goes_on(home: Home) -> None:
     assert result.status == 0, result.err
     assert result.out.startswith(f"{name}: paused (")
     assert known(home)[name]["state"] == "paused"
-    wait_for(lambda: not any(w.get("task") for w in home.ctl("health", "--json").object["workers"]), "rest")
+    with talk(home, "a test") as connection:
+        wait_for(lambda: not any(worker.get("task") for worker in health(connection).workers), "rest")
     made = thumbnails(home)
     assert made < 300
     paint_other = home.root / "other"

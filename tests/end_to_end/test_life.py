@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
 from PIL import Image
 
+from chaos_harness import all_ready, health, talk
 from thumbd_home import Home, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -223,18 +225,18 @@ def test_ending_the_daemon_in_a_hurry_still_tells_every_item_its_end(home: Home,
     assert "tried once more" not in home.output(daemon)[1]
 
 
-@pytest.mark.parametrize("command", ["status", "render"])
-def test_a_daemon_that_hangs_is_told_of_instead_of_waited_for_for_ever(home: Home, command: str) -> None:
+def test_a_daemon_that_hangs_is_told_of_instead_of_waited_for_for_ever(home: Home) -> None:
     daemon = home.daemon()
     daemon.send_signal(signal.SIGSTOP)
-    result = home.ctl(command, *([str(home.pictures)] if command == "render" else []), timeout_s=40)
-    assert result.status == 3
-    assert "does not speak" in result.err
+    commands = [home.start("thumbd_client", *words) for words in (["status"], ["render", str(home.pictures)])]
+    for command in commands:
+        assert command.wait(40) == 3
+        assert "does not speak" in home.output(command)[1]
 
 
 def test_a_daemon_that_is_stopped_for_a_while_blames_nobody_and_loses_nobody(home: Home) -> None:
     """A laptop's lid, a debugger, Ctrl+Z: longer than any patience."""
-    paint_many(home.pictures, 600)
+    paint_many(home.pictures, 200)
     daemon = home.daemon()
     command = home.start("thumbd_client", "render", "--json", str(home.pictures))
     wait_for(lambda: thumbnails(home) > 5, "the first thumbnails")
@@ -244,7 +246,7 @@ def test_a_daemon_that_is_stopped_for_a_while_blames_nobody_and_loses_nobody(hom
         command.wait(12)
     daemon.send_signal(signal.SIGCONT)
     assert command.wait(100) == 0
-    assert home.output(command)[0].count('"state": "ready"') == 600
+    assert home.output(command)[0].count('"state": "ready"') == 200
     log = home.output(daemon)[1]
     assert "the daemon itself stood still for" in log
     assert "killing" not in log
@@ -267,13 +269,20 @@ def test_a_listing_scout_that_others_kill_again_and_again_costs_the_folder_nothi
         assert home.output(command)[0].count('"state": "ready"') == 30
 
 
-@pytest.mark.parametrize("role", ["quick", "listing", "sentinel", "renderer"])
-def test_a_child_at_rest_that_somebody_stops_is_replaced(home: Home, role: str) -> None:
+def test_children_at_rest_that_somebody_stops_are_replaced(home: Home) -> None:
+    """One of each role at the same time."""
     home.daemon()
     wait_for(lambda: len(home.workers("renderer")) >= 2, "renderers")
-    wait_for(lambda: all(w["state"] == "ready" for w in home.ctl("health", "--json").object["workers"]), "all ready")
-    (pid, *_more) = [w["pid"] for w in home.ctl("health", "--json").object["workers"] if w["role"] == role]
-    os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: not psutil.pid_exists(pid), "its end", 30)
-    wait_for(lambda: home.ctl("health", "--json").object["restarts"] == 1, "its replacement")
+    with talk(home, "a test") as connection:
+        wait_for(lambda: all_ready(health(connection)), "all ready")
+        by_role = {worker["role"]: worker["pid"] for worker in health(connection).workers}
+        assert set(by_role) == {"quick", "listing", "sentinel", "renderer"}
+        for pid in by_role.values():
+            os.kill(pid, signal.SIGSTOP)
+        for role, pid in by_role.items():
+            wait_for(lambda pid=pid: not psutil.pid_exists(pid), f"the end of the {role}", 30)  # type: ignore[misc]
+        wait_for(lambda: health(connection).restarts == 4, "their replacements")
+        wait_for(lambda: all_ready(health(connection)), "the replacements' being ready")
+        roles = Counter(worker["role"] for worker in health(connection).workers)
+        assert roles == {"quick": 3, "listing": 1, "sentinel": 1, "renderer": 2}
     assert home.ctl("health").status == 0

@@ -189,9 +189,9 @@ def test_two_commands_at_once_end_with_one_daemon_and_both_are_served(home: Home
 
 
 def test_ctrl_c_cancels_what_is_left_and_says_so(home: Home) -> None:
-    big = Image.effect_noise((3000, 2000), 80)
-    for number in range(40):
-        big.save(home.pictures / f"{number}.png", compress_level=1)
+    Image.effect_noise((3000, 2000), 80).save(home.pictures / "0.png", compress_level=1)
+    for number in range(1, 200):
+        os.link(home.pictures / "0.png", home.pictures / f"{number}.png")
     command = home.start("thumbd_client", "render", str(home.pictures))
     wait_for(lambda: bool(list(home.cache.glob("thumbnails/large/*.png"))), "the first thumbnail")
     command.send_signal(signal.SIGINT)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from chaos_harness import talk
+from chaos_harness import health, talk
 from thumbd_client.asking import ask
 from thumbd_client.session import new_id
 from thumbd_home import Home, wait_for
@@ -30,8 +30,14 @@ def paint(home: Home, count: int, size: tuple[int, int] = (3200, 2400)) -> list[
 
 
 def renderers(home: Home) -> int:
-    workers = home.ctl("health", "--json").object["workers"]
+    with talk(home, "a test") as connection:
+        workers = health(connection).workers
     return sum(worker["kind"] == "renderer" and worker["state"] != "retiring" for worker in workers)
+
+
+def failures(home: Home) -> int:
+    with talk(home, "a test") as connection:
+        return len(health(connection).failures)
 
 
 def test_a_healthy_daemon_says_ok_and_names_each_child(home: Home) -> None:
@@ -89,7 +95,7 @@ def test_top_shows_children_queues_rates_and_the_last_failures(home: Home) -> No
     command = home.start("thumbd_client", "render", "--json", str(home.pictures))
     wait_for(lambda: len(home.workers("renderer")) == 3, "renderers")
     os.kill(home.workers("renderer")[0], signal.SIGKILL)
-    wait_for(lambda: home.ctl("health", "--json").object["failures"], "the failure")
+    wait_for(lambda: failures(home) > 0, "the failure")
     page = home.ctl("top", "--once", COLUMNS="200").out
     assert page.startswith("ok · up ")
     for word in ("renderer", "quick", "listing", "sentinel", "busy", "normal", "killed by somebody else (SIGKILL)"):

@@ -13,6 +13,7 @@ from thumbd_client.connection import Connection
 from thumbd_home import Home, wait_for
 from thumbd_protocol.items import Entry, EntryKind, FolderChange
 from thumbd_protocol.replies import Snapshot, Update
+from told_changes import take
 
 pytestmark = pytest.mark.e2e
 
@@ -38,25 +39,10 @@ class Reader:
                 for change in event.entries:
                     assert self.complete, "a change came before the snapshot had ended"
                     assert change.folder == self.folder
-                    self.apply(change)
+                    self.changes.append(change)
+                    take(change, self.there)
             if isinstance(event, Snapshot | Update):
                 self.connection.session.processed()
-
-    def apply(self, change: FolderChange) -> None:
-        """In this order, each finding what it speaks of."""
-        self.changes.append(change)
-        for name in change.removed:
-            del self.there[name]
-        for old, new in change.renamed:
-            assert new not in self.there
-            known = self.there.pop(old)
-            self.there[new] = Entry(new, known.kind, known.size, known.mtime_ns, known.mime)
-        for entry in change.added:
-            assert entry.name not in self.there
-            self.there[entry.name] = entry
-        for entry in change.changed:
-            assert entry.name in self.there
-            self.there[entry.name] = entry
 
     def until(self, enough: Callable[[], bool], what: str) -> None:
         def heard() -> bool:

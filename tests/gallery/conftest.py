@@ -14,9 +14,13 @@ from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from thumbd_gallery.link import Link
 from thumbd_gallery.order import Naming, Row
 from thumbd_gallery.theme import Mode, Theme
+from thumbd_gallery.window import Window
 from thumbd_protocol.items import Entry, EntryKind
+
+from .fake_daemon import FakeDaemon
 
 Rows = Callable[..., list[Row]]
 Png = Callable[..., bytes]
@@ -33,6 +37,28 @@ def theme(qapp: QApplication) -> Iterator[Theme]:
     made = Theme(qapp, Mode.DARK)
     yield made
     made.setParent(None)
+
+
+@pytest.fixture
+def link(qtbot: QtBot, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
+    """The link to the `daemon` that a test module has."""
+    monkeypatch.setenv("THUMBD_ENDPOINT", daemon.endpoint)
+    made = Link()
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def window(qtbot: QtBot, link: Link, theme: Theme) -> Iterator[Window]:
+    """A window that shows the daemon's folder "/pics", and knows all of its names."""
+    made = Window(link, theme, b"/pics")
+    qtbot.addWidget(made)
+    made.resize(1000, 700)
+    made.show()
+    qtbot.waitUntil(lambda: made.entries.listed, timeout=10_000)
+    yield made
+    made.work.close()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pytestqt.qtbot import QtBot
 from thumbd_gallery.link import Link
 from thumbd_gallery.model import Change
 from thumbd_gallery.order import Shown
-from thumbd_gallery.theme import Theme
 from thumbd_gallery.voice import MAX_LIST
 from thumbd_gallery.window import Window
 from thumbd_protocol.items import Entry, EntryKind, Flavor, FolderChange, ItemUpdate, Source, State
@@ -51,24 +50,10 @@ def daemon(tmp_path: Path, colours: dict[str, bytes]) -> Iterator[FakeDaemon]:
 
 
 @pytest.fixture
-def link(qtbot: QtBot, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
-    monkeypatch.setenv("THUMBD_ENDPOINT", daemon.endpoint)
-    made = Link()
-    made.start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def window(qtbot: QtBot, link: Link, theme: Theme) -> Iterator[Window]:
-    made = Window(link, theme, b"/pics")
-    qtbot.addWidget(made)
-    made.resize(1000, 700)
-    made.show()
-    qtbot.waitUntil(lambda: made.entries.listed, timeout=SLOW)
-    qtbot.waitUntil(lambda: shown(made, "p000.jpg") is Shown.READY, timeout=SLOW)
-    yield made
-    made.work.close()
+def window(qtbot: QtBot, window: Window) -> Window:
+    """One in which the first picture is seen."""
+    qtbot.waitUntil(lambda: shown(window, "p000.jpg") is Shown.READY, timeout=SLOW)
+    return window
 
 
 def shown(window: Window, name: str) -> Shown | None:

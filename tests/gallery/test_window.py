@@ -60,26 +60,6 @@ def daemon(tmp_path: Path, thumbnails: dict[Flavor, bytes]) -> Iterator[FakeDaem
         yield made
 
 
-@pytest.fixture
-def link(qtbot: QtBot, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
-    monkeypatch.setenv("THUMBD_ENDPOINT", daemon.endpoint)
-    made = Link()
-    made.start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def window(qtbot: QtBot, link: Link, theme: Theme) -> Iterator[Window]:
-    made = Window(link, theme, b"/pics")
-    qtbot.addWidget(made)
-    made.resize(1000, 700)
-    made.show()
-    qtbot.waitUntil(lambda: made.entries.listed, timeout=SLOW)
-    yield made
-    made.work.close()
-
-
 def shown(window: Window, path: bytes) -> Shown | None:
     number = window.entries.find(path)
     return None if number is None else window.entries.row(number).shown
