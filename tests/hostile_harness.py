@@ -396,6 +396,8 @@ def under(home: Home, what: str, act: Callable[[], dict[str, float]], settle_s: 
         "max": ordered[-1],
     }
     report.trouble = guest.trouble
+    if "Traceback" in home.output(daemon)[1]:
+        report.trouble = report.trouble or "a fault of the daemon's own is in its log"
     report.rss_most, report.rss_after = _mb(gauge.rss), _mb(process.memory_info().rss)
     report.descriptors = (descriptors, gauge.descriptors, process.num_fds())
     return report

@@ -235,7 +235,8 @@ class Door:
     def _introduce(self, routing: bytes, frame: zmq.Frame) -> Connection | None:
         """Which connection it is that a routing id was heard from for the first time."""
         self._attend()
-        connection = self.connections.get(int(frame.get(zmq.SRCFD)))
+        fd = peers.descriptor(frame)
+        connection = None if fd is None else self.connections.get(fd)
         # What a client has left behind may come after the next one has its descriptor: the process must be the same.
         if connection is None or peers.sender(frame)[1] not in (None, connection.pid):
             return None
@@ -258,6 +259,12 @@ class Door:
         """Shut out whoever this is."""
         if (connection := self._by_routing.get(routing)) is not None:
             self.shut_out(connection, why)
+
+    def forgotten(self) -> None:
+        """A session has ended, perhaps long after its connection: it was memory too."""
+        self._gone += 1
+        self._moved = self._loop.time()
+        self._go_on_looking()
 
     # -- looking after them --------------------------------------------------------------------------------------
 

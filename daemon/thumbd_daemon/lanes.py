@@ -81,6 +81,7 @@ class Schedule(Generic[T]):
     def close(self, lane: Lane[T]) -> None:
         """Forget a lane and what stands in it."""
         lane.clear()
+        lane.owner = None  # who names it in turn: both would stay until Python looks for cyclic rubbish
         self._displace(lane)
 
     def move(self, lane: Lane[T], *, client: Client | None = None, rank: Rank | None = None) -> None:

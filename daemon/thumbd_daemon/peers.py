@@ -44,6 +44,15 @@ def on_the_way(fd: int) -> int:
     return int(struct.unpack("i", count)[0])
 
 
+def descriptor(frame: zmq.Frame) -> int | None:
+    """The number of libzmq's descriptor that a message has come by; None from a client that speaks ZMTP 1.0, of whom
+    libzmq tells nothing."""
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return None
+
+
 def sender(frame: zmq.Frame) -> tuple[int | None, int | None]:
     """uid and pid of a message's sender, as libzmq asked the kernel for them (``host:uid:gid:pid``)."""
     try:

@@ -275,6 +275,8 @@ class Server:
         for session in list(self.sessions.values()):
             if self._reception.look_after(session, now):
                 self._flush_session(session, now)
+            elif session.ident not in self.sessions:
+                self._door.forgotten()
             self._desk.keeps_up(session)
         # Sending may have made the socket readable without another edge on its descriptor.
         events = self._socket.getsockopt(zmq.EVENTS)

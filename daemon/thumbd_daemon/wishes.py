@@ -332,7 +332,8 @@ class Wishes:
             batch.paused = False
             self.presence.weigh(batch)
             self.note_opened(batch)
-            self.board.news.extend(Ended(session, batch.end()) for session in batch.readers)
+            end = batch.end()  # one for all: it waits with each until it is credited
+            self.board.news.extend(Ended(session, end) for session in batch.readers)
             ended_ms = batch.terms.created_ms + round((now - batch.started) * 1000)
             self.note(batch, Closed(batch.ident, ended_ms, batch.error, batch.message))
             self.look_for_release(batch, now)

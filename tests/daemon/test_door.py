@@ -1,6 +1,7 @@
 """The door with a real ROUTER: who is let in, whose messages they are, who is shut out."""
 
 import asyncio
+import ctypes
 import os
 import socket
 from collections.abc import Callable, Coroutine
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from thumbd_daemon import turnstile
+from thumbd_daemon import heap, turnstile
 from thumbd_daemon.connections import Connection
 from thumbd_daemon.door import Door
 from thumbd_daemon.peers import listen
@@ -92,6 +93,40 @@ def test_a_message_tells_whose_process_has_sent_it(tmp_path: Path) -> None:
         assert entrance.door.uid_of(routing, frame) == os.getuid()
         (connection,) = entrance.door.connections
         assert (connection.pid, connection.uid, connection.routing) == (os.getpid(), os.getuid(), routing)
+
+    at(tmp_path, what)
+
+
+def test_a_message_by_a_protocol_that_names_no_sender_is_taken_as_our_own_users(tmp_path: Path) -> None:
+    async def what(entrance: Entrance) -> None:
+        entrance.connect().sendall(b"\x01\x00\x02\x00x")  # ZMTP 1.0: no name, and a message of one byte
+        routing, frame = await entrance.message()
+        with pytest.raises(zmq.ZMQError):
+            frame.get(zmq.SRCFD)
+        entrance.door.heard(routing, frame)
+        assert entrance.door.uid_of(routing, frame) == os.getuid()
+        (connection,) = entrance.door.connections
+        assert connection.routing is None, "so it is shut out as one that says no hello"
+
+    at(tmp_path, what)
+
+
+def test_memory_that_ended_sessions_leave_is_given_back_though_their_connections_have_gone_long_ago(
+    tmp_path: Path,
+) -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+
+    async def what(entrance: Entrance) -> None:
+        blocks = [ctypes.c_void_p(libc.malloc(1000)) for _ in range(10_000)]
+        last = ctypes.c_void_p(libc.malloc(1000))  # so that the C library can't give back the others by itself
+        for block in blocks:
+            libc.free(block)
+        held = heap.resident()
+        for _ in range(40):
+            entrance.door.forgotten()
+        await until(lambda: heap.resident() < held - (7 << 20))
+        libc.free(last)
 
     at(tmp_path, what)
 

@@ -1,5 +1,8 @@
 """Who wants what, and what becomes of it: situations."""
 
+import gc
+import weakref
+
 import pytest
 
 from thumbd_daemon.audience import Audience
@@ -290,6 +293,24 @@ def test_who_looks_on_at_a_batch_looks_on_when_its_name_is_asked_for_anew() -> N
     house.submit(b"session c", "x")
     house.finish_all()
     assert house.ended(B) == ["b", "b"]
+
+
+def test_what_a_session_leaves_is_gone_at_once_without_python_looking_for_rubbish() -> None:
+    house = House()
+    house.focus(A, 1, "x", "y")
+    house.submit(B, "z")
+    (view,), batch = house.wishes.views._views[A].values(), house.wishes.batches["b"]
+    left = [weakref.ref(one) for one in (view, view.visible, view.near, batch, batch.lane)]
+    gc.disable()
+    try:
+        house.close(A)
+        house.finish_all()
+        house.wishes.credited(B, "b", NOW)
+        house.wishes.expire(NOW + TTL_S)
+        del view, batch
+        assert [one() for one in left] == [None] * 5
+    finally:
+        gc.enable()
 
 
 def test_a_chunk_without_room_is_refused_whole_and_what_is_found_never_is() -> None:
