@@ -146,6 +146,8 @@ def test_who_subscribes_to_system_hears_of_trouble_and_of_its_end(home: Home) ->
             wait_for(found, what)
 
         hear("the snapshot, which is empty", Snapshot)
+        wait_for((home.cache / "thumbnails").is_dir, "the folder, which scouts make at their birth")
+        (home.cache / "thumbnails").rmdir()
         (home.cache / "thumbnails").write_text("a file where a folder should be")
         assert home.render(paths[0]).summary["volatile"] == 1
         hear("the trouble", Notice, "degraded")

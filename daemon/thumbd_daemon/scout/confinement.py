@@ -146,8 +146,11 @@ def make_folder(folder: bytes) -> None:
     parent = os.path.dirname(folder)
     if parent != folder:
         make_folder(parent)
-    with contextlib.suppress(FileExistsError):
+    try:
         os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise  # it is none: somebody was not just quicker
 
 
 def _prospects(folder: bytes) -> _Prospects:
