@@ -5,6 +5,8 @@
 # make durable                a daemon killed 50 times in the middle of a durable batch, and at instants that matter
 # make wire                   windows, commands and clients that stand still at one daemon: a quarter of an hour
 # make hostile                clients that are broken or mean no good, by the thousand: ten minutes
+# make sandbox-diff [DIR=...] every file of a folder ($THUMBD_CORPUS) with and without the cage: two minutes
+# make sandbox                what the cage costs: an image, a start, memory: three minutes
 # make pools                  thumbd's pool beside other process pools, an hour
 # Each makes .venv and installs what is missing.
 
@@ -14,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: run test check format screenshots chaos hostile durable wire pools clean help
+.PHONY: run test check format screenshots chaos hostile durable wire sandbox-diff sandbox pools clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -67,6 +69,12 @@ wire: $(VENV)/.dev
 
 hostile: $(VENV)/.dev
 	$(BIN)/python tests/hostile_harness.py $(HOSTILE_ARGS)
+
+sandbox-diff: $(VENV)/.dev
+	$(BIN)/python tests/sandbox_diff.py $(DIR) $(SANDBOX_DIFF_ARGS)
+
+sandbox: $(VENV)/.dev
+	$(BIN)/python benchmarks/sandbox.py $(SANDBOX_ARGS)
 
 pools: $(VENV)/.bench
 	$(BIN)/python benchmarks/pools.py --svg docs/pools.svg $(POOLS_ARGS)
