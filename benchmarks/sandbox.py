@@ -181,7 +181,7 @@ def _compared(times: dict[str, list[list[float]]], rounds: int) -> dict[str, Any
     return {
         "caged": spread(typical["caged"]),
         "free": spread(typical["free"]),
-        "cost": spread(costs),
+        "cost": {name: value for name, value in spread(costs).items() if name != "least"},
         "ratio": {"p50": round(statistics.median(ratios), 3), "rounds": [round(min(ratios), 3), round(max(ratios), 3)]},
     }
 
