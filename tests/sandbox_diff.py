@@ -39,7 +39,7 @@ _PROBE: Final = Path(__file__).with_name("late_imports")
 _LATE: Final = re.compile(r"^late import: (.+)$", re.MULTILINE)
 _LOCKED: Final = re.compile(r"^locked at ([0-9.]+)$", re.MULTILINE)
 #: ``PID TIME name(...) = -1 EPERM (...)``, by strace -f -ttt; a call that was interrupted by another is "resumed".
-_DENIED: Final = re.compile(r"^(?:\d+ +)?(\d+\.\d+) (?:<\.\.\. )?(\w+)\b.* = -1 (EPERM|ENOSYS|EACCES)\b")
+_DENIED: Final = re.compile(r"^(\d+) +(\d+\.\d+) (?:<\.\.\. )?(\w+)\b.* = -1 (EPERM|ENOSYS|EACCES)\b")
 
 
 class Side:
@@ -57,8 +57,8 @@ class Side:
         self._renderer: LoneRenderer | None = None
         #: Names of modules that were asked for behind the door, by the file that asked ("" for the start).
         self.late: dict[str, set[bytes]] = defaultdict(set)
-        #: When it was locked, by the wall clock; and between which two times each file was rendered.
-        self.locked: list[float] = []
+        #: When each (by its pid) was locked, by the wall clock; and between which two times each file was rendered.
+        self.locked: dict[int, float] = {}
         self.spans: list[tuple[float, float, bytes]] = []
 
     def outcome(self, path: bytes, *, alone: bool = False) -> Outcome:
@@ -96,8 +96,9 @@ class Side:
 
     def _listen(self, renderer: LoneRenderer, path: bytes, *, started: bool = False) -> None:
         words = renderer.words()
-        self.locked += map(float, found := _LOCKED.findall(words))
-        assert found or not started, f"a renderer that is locked in must say so: {words!r}"
+        if started and (found := _LOCKED.search(words)):
+            self.locked[renderer.pid] = float(found[1])
+        assert renderer.pid in self.locked or not started, f"a renderer that is locked in must say so: {words!r}"
         for name in _LATE.findall(words):
             self.late[name].add(path)
 
@@ -197,7 +198,7 @@ def _in_words(pair: tuple[Outcome, Outcome]) -> tuple[str, str]:
 def denials(
     paths: Iterable[bytes], edge: int = 256, patience_s: float = 600.0, probe: Path = _PROBE
 ) -> dict[str, Counter[bytes]]:
-    """Which calls the kernel denied a renderer behind its door, and for which files; b"" is its start."""
+    """Which calls the kernel denied a renderer behind its door, and for which files; b"" is its start and its end."""
     found: dict[str, Counter[bytes]] = defaultdict(Counter)
     with tempfile.TemporaryDirectory(prefix="thumbd-") as folder:
         trace = Path(folder) / "trace"
@@ -208,20 +209,19 @@ def denials(
         finally:
             side.close()
         with trace.open(errors="replace") as lines:
-            for at, call, error in (match.groups() for line in lines if (match := _DENIED.match(line))):
-                whose = _whose(float(at), side)
+            for pid, at, call, error in (match.groups() for line in lines if (match := _DENIED.match(line))):
+                whose = _whose(int(pid), float(at), side)
                 if whose is not None:
                     found[f"{call} {error}"][whose] += 1
     return dict(found)
 
 
-def _whose(when: float, side: Side) -> bytes | None:
-    """For which file it worked then: b"" while it made itself ready behind the door, None before the door was closed."""
+def _whose(pid: int, when: float, side: Side) -> bytes | None:
+    """For which file it worked then: b"" when it made itself ready behind its door, or left; None before it was closed."""
     for began, ended, path in side.spans:
         if began <= when <= ended:
             return path
-    before = max((ended for _began, ended, _path in side.spans if ended < when), default=0.0)
-    return b"" if any(before < locked <= when for locked in side.locked) else None
+    return b"" if when >= side.locked.get(pid, when + 1) else None
 
 
 def _is_file(path: bytes) -> bool:
@@ -240,7 +240,7 @@ def told(account: Account) -> Iterator[str]:
     for name, paths in sorted(account.late.items()):
         yield f"imported behind the door: {name} ({len(paths)} files, such as {shown(min(paths)) or 'at its start'})"
     for call, by in sorted(account.denied.items()):
-        yield f"denied: {call} ({by.total()} times, {len(by)} files, such as {shown(min(by)) or 'at its start'})"
+        yield f"denied: {call} ({by.total()} times, {len(by)} files, such as {shown(min(by)) or 'when it starts or leaves'})"
     yield "  ".join(f"{name} {count}" for name, count in sorted(account.outcomes.items()))
     yield (
         f"{account.files} files ({account.skipped} names that are no readable file): {len(account.differences)} differ,"

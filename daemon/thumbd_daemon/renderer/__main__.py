@@ -153,11 +153,13 @@ def main() -> None:
     os.close(slot_fd)
     intake = Channel(socket.socket(fileno=intake_fd), Source)
     lacks = prepare(terms, parent_pid)
-    try:
-        control.send(Ready(lacks))
-        Renderer(control, intake, slot, terms.pixels).run()
-    except (BrokenPipeError, ConnectionResetError):
-        return  # the daemon has gone, and so do we
+    # Closed by hand: Python asks a socket that it has to close by itself for its name, which the cage denies.
+    with control.sock, intake.sock:
+        try:
+            control.send(Ready(lacks))
+            Renderer(control, intake, slot, terms.pixels).run()
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the daemon has gone, and so do we
 
 
 if __name__ == "__main__":
