@@ -1,8 +1,8 @@
 """From an open file to a small picture, in the order that costs least: shrink, colours, orientation, alpha.
 
-A JPEG is decoded at the smallest scale that still has 1.5 times the wanted pixels, then resized with Lanczos; all
-others are decoded whole. What a thumbnail is made of is returned as Sub-filtered rows, so that nobody else need
-touch a pixel before it is deflated.
+A JPEG or a JPEG 2000 is decoded at the smallest scale that still has 1.5 times the wanted pixels, then resized with
+Lanczos; all others are decoded whole. What would be too much work or memory is refused before it is decoded. What a
+thumbnail is made of is returned as Sub-filtered rows, so that nobody else need touch a pixel before it is deflated.
 """
 
 import errno
@@ -11,17 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Final
 
-from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFile, Jpeg2KImagePlugin, UnidentifiedImageError
 
 from ..formats import MIME
 from .appetite import bytes_needed
 from .colours import to_srgb
+from .guards import check, pillow_guarded
 from .modes import after_resize, before_resize
+from .passes import TooMuch, in_passes
+from .wavelets import halvings
 
 #: What Pillow is let try; an MPO is opened by its JPEG plugin.
 FORMATS: Final = tuple(name for name in MIME if name != "MPO")
-#: Formats whose decoder can make the picture smaller while it decodes.
-_REDUCIBLE: Final = frozenset({"JPEG", "MPO"})
+#: Formats of Pillow's JPEG plugin, which can make the picture smaller while it decodes.
+_JPEGS: Final = frozenset({"JPEG", "MPO"})
 #: Decode so much larger than the thumbnail (edge to edge) that Lanczos has something to work on.
 _DRAFT: Final = 1.5
 _GAP: Final = 2.0
@@ -75,6 +78,8 @@ def render(
         return _render(source, edge, ask, pixels)
     except (CannotRender, NotNow):
         raise
+    except TooMuch as error:
+        raise CannotRender("too_big", str(error)) from error
     except MemoryError as error:
         raise CannotRender("memory", "needs more memory than a renderer may use") from error
     except UnidentifiedImageError as error:
@@ -101,21 +106,17 @@ def _in_words(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def _render(source: IO[bytes], edge: int, ask: Ask, most: int) -> Picture:
-    with Image.open(source, formats=FORMATS) as image:
+def _render(source: IO[bytes], edge: int, ask: Ask) -> Picture:
+    passes = in_passes(source)
+    with pillow_guarded(source), Image.open(source, formats=FORMATS) as image:
         full = image.size
         name = image.format or ""
-        if name in _REDUCIBLE:
-            width, height = fit(full, edge)
-            image.draft(None, (math.ceil(width * _DRAFT), math.ceil(height * _DRAFT)))
-        pixels = image.size[0] * image.size[1]
-        if pixels > most:
-            cause = f"has {pixels / 1e6:.0f} megapixels, at most {most / 1e6:.0f} can be decoded"
-            raise CannotRender("too_big", cause)
-        ask(*full, bytes_needed(image, full))
-        drafted = image.size != full
+        decoded = _reduced(image, source, edge)
+        need = bytes_needed(image, full, decoded, in_passes=passes)
+        check(image, decoded, need)
+        ask(*full, need)
         image.load()
-        if not drafted:
+        if decoded == full:
             full = image.size  # some formats know better after decoding (a TIFF turns itself)
         orientation = _orientation(image)
         small = before_resize(image)
@@ -128,6 +129,21 @@ def _render(source: IO[bytes], edge: int, ask: Ask, most: int) -> Picture:
         if orientation >= 5:
             full = (full[1], full[0])
     return Picture(small.mode, *small.size, sub_filtered(small), *full, name)
+
+
+def _reduced(image: ImageFile.ImageFile, source: IO[bytes], edge: int) -> tuple[int, int]:
+    """Have `image` decoded as small as it may be for a thumbnail of `edge`; the size that it will have then."""
+    width, height = (math.ceil(side * _DRAFT) for side in fit(image.size, edge))
+    if image.format in _JPEGS:
+        image.draft(None, (width, height))
+    elif isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
+        times = halvings(source, image.size, (width, height))
+        image.reduce = times
+        decoded = -(-image.size[0] >> times), -(-image.size[1] >> times)
+        # Pillow rounds where its decoder rounds up, and refuses what it then gets; of such sizes there is no rest.
+        image._size = decoded[0] << times, decoded[1] << times
+        return decoded
+    return image.size
 
 
 def fit(size: tuple[int, int], edge: int) -> tuple[int, int]:
