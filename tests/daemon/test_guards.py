@@ -124,9 +124,9 @@ def test_a_jpeg_2000_is_halved_as_often_as_its_pixels_allow() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("inside.ico", "17 megapixels inside"),
-        ("inside.icns", "17 megapixels inside"),
-        ("inside.blp", "17 megapixels inside"),
+        ("inside.ico", "more than 17 megapixels"),
+        ("inside.icns", "more than 17 megapixels"),
+        ("inside.blp", "more than 17 megapixels"),
         ("empty-gzip.fits", "at most 8 can"),
         ("ends-of-rows.bmp", "at most 12 can"),
         ("rows.xpm", "at most 4 can"),

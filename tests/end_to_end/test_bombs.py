@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bombs import BOMBS, HONEST, fallen, peak, renderers, write
+from bomb_jpegs import HONEST
+from bombs import BOMBS, fallen, peak, renderers, write
 from thumbd_home import Home
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -16,7 +17,7 @@ LIMIT = 1536 << 20
 #: How a file may fail that its renderer itself has refused; not `timeout`, `crashed` or `quarantined`.
 REFUSED = {"too_big", "decode_error", "unsupported", "memory"}
 #: Those that are pictures all the same, and small enough to be made.
-MADE = (
+MADE: tuple[str, ...] = (
     "144-megapixels.png",
     "64-megapixels.webp",
     "87-megapixels.tif",

@@ -56,7 +56,7 @@ def pillow_guarded(source: IO[bytes]) -> Iterator[None]:
             yield
     except Image.DecompressionBombError as error:
         most = f"{MAX_PIXELS_INSIDE / 1e6:.0f} megapixels"
-        raise TooMuch(f"has a picture of more than {most} inside, which is the most that can be decoded") from error
+        raise TooMuch(f"has a picture of more than {most}, the most that is decoded in files of its kind") from error
     finally:
         Image.MAX_IMAGE_PIXELS = before
 
