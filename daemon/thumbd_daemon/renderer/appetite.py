@@ -24,6 +24,8 @@ _TIFF_TILE: Final = (0x0142, 0x0143)
 #: column: decoders have two rows more at hand.
 _A_ROW: Final = 24
 _A_COLUMN: Final = 16
+#: What a JPEG 2000's decoder has for its blocks, for each pixel in full size, however small it is decoded.
+_WAVELET_BLOCKS: Final = 0.4
 #: A coefficient of a JPEG. In passes, all are kept in full size, however small it is decoded.
 _COEFFICIENT: Final = 2.1
 
@@ -43,6 +45,8 @@ def bytes_needed(
     need = pixels * _per_pixel(image.format or "", image.mode)
     if in_passes and isinstance(image, JpegImagePlugin.JpegImageFile):
         need += full[0] * full[1] * _COEFFICIENT * _samples(image)
+    if image.format == "JPEG2000":
+        need += full[0] * full[1] * _WAVELET_BLOCKS
     return beside + int(need)
 
 
