@@ -13,6 +13,8 @@ from .settings import Settings
 #: Address space that a renderer may take beyond its resident memory, bytes: libraries, arenas, what is mapped but never
 #: touched.
 _NOT_RESIDENT: Final = 512 << 20
+#: Memory that a renderer takes without a picture, bytes.
+_AT_REST: Final = 36 << 20
 #: A start takes a quarter of a second.
 _PATIENCE_S: Final = 30.0
 
@@ -23,6 +25,7 @@ def terms(settings: Settings) -> str:
     return msgspec.json.encode(
         Terms(
             settings.most_pixels,
+            max(settings.renderer_memory - _AT_REST, _AT_REST),
             settings.renderer_memory + _NOT_RESIDENT,
             round(settings.renderer_age_s + settings.task_most_s),
             settings.sandbox,

@@ -1,11 +1,15 @@
 """From an open file to a small picture: what a person would see."""
 
+import errno
 import io
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
+from thumbd_daemon.renderer import recipe, source
 from thumbd_daemon.renderer.recipe import CannotRender, fit, render, sub_filtered
 
 from .pixels import gradient, mean, opened, saved, thumbnail
@@ -269,3 +273,33 @@ def test_a_cause_is_one_line_however_the_decoder_puts_it() -> None:
     assert error.code == "decode_error"
     assert "\n" not in str(error)
     assert len(str(error)) < 300
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOTCONN])
+def test_a_file_that_the_kernel_can_not_read_to_its_end_is_unreadable_and_not_broken(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jpg"
+    Image.effect_noise((900, 900), 99).save(path)
+    fd = os.open(path, os.O_RDONLY)
+    preadv = os.preadv
+
+    def torn(fd: int, buffers: list[Any], place: int) -> int:
+        if place > 65_536:
+            raise OSError(number, os.strerror(number))
+        return preadv(fd, buffers, place)
+
+    monkeypatch.setattr(os, "preadv", torn)
+    with source.opened(fd, path.stat().st_size) as file, pytest.raises(CannotRender) as failure:
+        render(file, 256)
+    assert failure.value.code == "unreadable"
+
+
+def test_a_decoder_that_runs_into_the_sandbox_is_not_the_files_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wanting(*_given: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", "/proc/cpuinfo")
+
+    monkeypatch.setattr(recipe, "fit", wanting)
+    with pytest.raises(CannotRender) as failure:
+        render(io.BytesIO((Path(recipe.__file__).parent / "samples" / "alpha.png").read_bytes()), 256)
+    assert failure.value.code == "no_sandbox"

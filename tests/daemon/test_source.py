@@ -120,7 +120,7 @@ def test_a_file_that_shrinks_ends_earlier_and_one_that_grows_is_read_on() -> Non
 
 
 def test_the_kernels_error_comes_through(tmp_path: Path) -> None:
-    with opened(os.open(tmp_path, os.O_RDONLY), 10) as file, pytest.raises(IsADirectoryError):
+    with opened(os.open(tmp_path, os.O_RDONLY), 10) as file, pytest.raises(OSError, match="directory"):
         file.read(1)
     writable = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
     with opened(writable, 10) as file, pytest.raises(OSError, match="Bad file descriptor") as refusal:

@@ -1,6 +1,8 @@
 """What a renderer decodes before it locks itself in: each codec once, and whether it still can afterwards."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -9,10 +11,10 @@ import pytest
 from PIL import AvifImagePlugin, Image, PngImagePlugin, TiffImagePlugin, features
 
 from thumbd_daemon.renderer import recipe, warming
+from thumbd_daemon.renderer.guards import USUAL
 from thumbd_daemon.renderer.recipe import CannotRender, Picture, render
 from thumbd_daemon.renderer.warming import BrokenDecoder, Warmth
 
-PIXELS = 250_000_000
 #: Formats that Pillow will drop some day are samples as long as it has them.
 pytestmark = pytest.mark.filterwarnings("ignore:.* image format is deprecated:DeprecationWarning")
 SAMPLES = sorted(Path(warming.__file__).with_name("samples").iterdir())
@@ -27,7 +29,7 @@ def _pillow_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def warmth() -> Warmth:
-    return Warmth(PIXELS)
+    return Warmth(USUAL)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
@@ -134,8 +136,20 @@ def test_what_could_not_be_decoded_before_need_not_be_afterwards(monkeypatch: py
         raise CannotRender("unsupported", "no decoder for it")
 
     monkeypatch.setattr(AvifImagePlugin.AvifImageFile, "load", absent)
-    warmth = Warmth(PIXELS)
+    warmth = Warmth(USUAL)
     warmth.check()
     monkeypatch.undo()
     with pytest.raises(BrokenDecoder, match=r"\.avif"):
         warmth.check()
+
+
+def test_every_format_that_is_advertised_has_its_plugin_once_warm() -> None:
+    """In a process of its own: in this one, tests have imported all of Pillow."""
+    code = """
+from thumbd_daemon.renderer import guards, recipe, warming
+from PIL import Image
+warming.Warmth(guards.USUAL)
+missing = [name for name in recipe.FORMATS if name not in Image.OPEN]
+assert not missing, missing
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

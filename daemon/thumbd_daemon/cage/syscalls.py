@@ -4,7 +4,7 @@ Source: the kernel's uapi headers (``asm/unistd_64.h`` for x86-64, ``asm-generic
 compares them with those of the machine that it runs on.
 """
 
-import platform
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -145,12 +145,12 @@ AARCH64: Final = Architecture("aarch64", 0xC00000B7, 0, _numbers(1))
 def here() -> Architecture | None:
     """The architecture of this machine; None for one that has no table."""
     known = {architecture.name: architecture for architecture in (X86_64, AARCH64)}
-    return known.get(platform.machine())
+    return known.get(os.uname().machine)
 
 
 def number(name: str) -> int:
     """The number of a call on this machine. Raises OSError where it is not known."""
     architecture = here()
     if architecture is None or name not in architecture.numbers:
-        raise OSError(38, f"{name}: no number is known for it on {platform.machine()}")
+        raise OSError(38, f"{name}: no number is known for it on {os.uname().machine}")
     return architecture.numbers[name]

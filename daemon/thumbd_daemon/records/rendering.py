@@ -4,10 +4,12 @@ from .record import Record
 
 
 class Terms(Record):
-    """A renderer's last argument: what it may use for its life (pixels to decode at most, bytes of address space,
-    seconds of processor time), and how it is locked in: ``auto`` (as far as the kernel does), ``require``, ``off``."""
+    """A renderer's last argument: what it may use (pixels and bytes of memory for one picture; for its life bytes of
+    address space, seconds of processor time), and how it is locked in: ``auto`` (as far as the kernel does),
+    ``require``, ``off``."""
 
     pixels: int
+    memory: int
     address_space: int
     cpu_s: int
     sandbox: str

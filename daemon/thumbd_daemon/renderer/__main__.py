@@ -21,6 +21,7 @@ from ..channel import Channel
 from ..child import control_socket
 from ..records import GivenBack, Header, NotRendered, Pong, Ready, Rendered, Source, Terms
 from . import source
+from .guards import Limits
 from .limits import become_humble
 from .recipe import CannotRender, NotNow, render
 from .sandbox import lock
@@ -30,11 +31,11 @@ from .warming import BrokenDecoder, Warmth
 class Renderer:
     """One task at a time: wait for its number, then for its source."""
 
-    def __init__(self, control: Channel, intake: Channel, slot: mmap.mmap, pixels: int) -> None:
+    def __init__(self, control: Channel, intake: Channel, slot: mmap.mmap, limits: Limits) -> None:
         self._control = control
         self._intake = intake
         self._slot = slot
-        self._pixels = pixels
+        self._limits = limits
         self._expected = -1
         self._allowance = 0
 
@@ -96,7 +97,7 @@ class Renderer:
 
     def _render(self, task: Source, file: IO[bytes]) -> Rendered | NotRendered | GivenBack:
         try:
-            picture = render(file, task.edge, lambda *header: self._ask(task.job, *header), self._pixels)
+            picture = render(file, task.edge, lambda *header: self._ask(task.job, *header), self._limits)
         except NotNow:
             return GivenBack(task.job)
         except CannotRender as failure:
@@ -120,7 +121,7 @@ def prepare(terms: Terms, parent_pid: int) -> list[Lack]:
     """Get ready to decode what strangers have made, locked in as `terms` say; what the cage lacks. Ends the process
     with a sentence where that will not do."""
     become_humble(terms.address_space, terms.cpu_s)
-    warmth = Warmth(terms.pixels)
+    warmth = Warmth(limits_in(terms))
     if terms.sandbox == "off":
         return SWITCHED_OFF
     lacks = lock(parent_pid)
@@ -131,6 +132,11 @@ def prepare(terms: Terms, parent_pid: int) -> list[Lack]:
     except BrokenDecoder as error:
         sys.exit(f"the sandbox does not agree with this machine's libraries: {error} (--no-sandbox does without it)")
     return lacks
+
+
+def limits_in(terms: Terms) -> Limits:
+    """What one picture may have and need."""
+    return Limits(terms.pixels, terms.memory)
 
 
 def check(terms: Terms) -> None:
@@ -157,7 +163,7 @@ def main() -> None:
     with control.sock, intake.sock:
         try:
             control.send(Ready(lacks))
-            Renderer(control, intake, slot, terms.pixels).run()
+            Renderer(control, intake, slot, limits_in(terms)).run()
         except (BrokenPipeError, ConnectionResetError):
             return  # the daemon has gone, and so do we
 

@@ -1,23 +1,20 @@
 """Limits for files that are more work than their size tells, asked before a pixel is decoded.
 
-What a picture may need in memory is `MAX_BYTES`; all else is here for single formats. Pillow checks pictures that lie
-inside of others itself, if it is told how large they may be.
+What any picture may have and need is in `Limits`, and can be chosen; all else is for single formats. Pillow checks
+pictures that lie inside of others itself, if it is told how large they may be.
 """
 
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, Final
 
 from PIL import Image, ImageFile
 
 from .passes import TooMuch
 
-#: Pixels that are decoded at most.
-MAX_PIXELS: Final = 250_000_000
-#: Memory that one picture may need, in bytes: less than what a renderer may have, by what it takes at rest.
-MAX_BYTES: Final = 1500 << 20
 #: Pixels where a decoder is slow for its nature, or written in Python: as many as take it three seconds.
 MAX_PIXELS_BY_FORMAT: Final = {"JPEG2000": 50_000_000, "XPM": 4_000_000}
 MAX_PIXELS_BY_DECODER: Final = {"bmp_rle": 12_000_000, "fits_gzip": 8_000_000}
@@ -36,6 +33,18 @@ _BLOCK: Final = 1 << 20
 _TIFF: Final = {b"II": "<", b"MM": ">"}
 _BIG: Final = 43
 _PARTS: Final = frozenset({0x0111, 0x0144})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Pixels that are decoded at most, and bytes of memory that one picture may need: less than what a renderer may
+    have, by what it takes at rest."""
+
+    pixels: int
+    memory: int
+
+
+USUAL: Final = Limits(250_000_000, 1500 << 20)
 
 
 @contextmanager
@@ -83,17 +92,18 @@ def _parts(source: IO[bytes], order: str, big: bool) -> int:
     return max((number for tag, _, number in entry.iter_unpack(whole) if tag in _PARTS), default=0)
 
 
-def check(image: ImageFile.ImageFile, decoded: tuple[int, int], need: int) -> None:
+def check(image: ImageFile.ImageFile, decoded: tuple[int, int], need: int, limits: Limits) -> None:
     """Whether an opened picture may be decoded at the size `decoded`, for which it needs `need` bytes."""
-    pixels, most = decoded[0] * decoded[1], _most_pixels(image)
+    pixels, most = decoded[0] * decoded[1], _most_pixels(image, limits.pixels)
     if pixels > most:
         raise TooMuch(f"has {pixels / 1e6:.0f} megapixels, at most {most / 1e6:.0f} can be decoded")
-    if need > MAX_BYTES:
-        raise TooMuch(f"would need {need >> 20} MB of memory to be decoded, at most {MAX_BYTES >> 20} MB may be used")
+    if need > limits.memory:
+        most_memory = f"at most {limits.memory >> 20} MB may be used"
+        raise TooMuch(f"would need {need >> 20} MB of memory to be decoded, {most_memory}")
 
 
-def _most_pixels(image: ImageFile.ImageFile) -> int:
-    most = MAX_PIXELS_BY_FORMAT.get(image.format or "", MAX_PIXELS)
+def _most_pixels(image: ImageFile.ImageFile, most: int) -> int:
+    most = min(most, MAX_PIXELS_BY_FORMAT.get(image.format or "", most))
     decoders = {tile[0] for tile in image.tile[:1]}
     if not decoders.isdisjoint(Image.DECODERS):
         most = min(most, MAX_PIXELS_IN_PYTHON)

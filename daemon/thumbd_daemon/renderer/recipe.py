@@ -16,9 +16,10 @@ from PIL import Image, ImageChops, ImageFile, Jpeg2KImagePlugin, UnidentifiedIma
 from ..formats import MIME
 from .appetite import bytes_needed
 from .colours import to_srgb
-from .guards import check, pillow_guarded
+from .guards import USUAL, Limits, check, pillow_guarded
 from .modes import after_resize, before_resize
 from .passes import TooMuch, in_passes
+from .source import Unreadable
 from .wavelets import halvings
 
 #: What Pillow is let try; an MPO is opened by its JPEG plugin.
@@ -70,12 +71,12 @@ class Picture:
 
 
 def render(
-    source: IO[bytes], edge: int, ask: Ask = lambda _width, _height, _need: None, pixels: int = 250_000_000
+    source: IO[bytes], edge: int, ask: Ask = lambda _width, _height, _need: None, limits: Limits = USUAL
 ) -> Picture:
-    """The picture in `source` made to fit a square of `edge` pixels, never enlarged; at most so many `pixels` are
-    decoded. Raises CannotRender and what `ask` raises."""
+    """The picture in `source` made to fit a square of `edge` pixels, never enlarged, within `limits`. Raises
+    CannotRender and what `ask` raises."""
     try:
-        return _render(source, edge, ask, pixels)
+        return _render(source, edge, ask, limits)
     except (CannotRender, NotNow):
         raise
     except TooMuch as error:
@@ -93,11 +94,11 @@ def _failure(error: Exception) -> CannotRender:
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.ENOMEM or "out of memory" in str(error):
         return CannotRender("memory", "needs more memory than a renderer may use")
+    if isinstance(error, Unreadable) or number in (errno.EIO, errno.ESTALE):
+        return CannotRender("unreadable", f"can't be read to its end: {_in_words(error)}")
     if number in (errno.EPERM, errno.EACCES, errno.ENOSYS) or isinstance(error, ImportError):
         # What the sandbox does to a decoder is not the file's fault, and never remembered as such.
         return CannotRender("no_sandbox", f"its decoder wanted what the sandbox does not allow: {_in_words(error)}")
-    if number in (errno.EIO, errno.ESTALE):
-        return CannotRender("unreadable", f"can't be read to its end: {_in_words(error)}")
     return CannotRender("decode_error", f"can't be decoded: {_in_words(error)}")
 
 
@@ -106,14 +107,14 @@ def _in_words(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def _render(source: IO[bytes], edge: int, ask: Ask) -> Picture:
+def _render(source: IO[bytes], edge: int, ask: Ask, limits: Limits) -> Picture:
     passes = in_passes(source)
     with pillow_guarded(source), Image.open(source, formats=FORMATS) as image:
         full = image.size
         name = image.format or ""
         decoded = _reduced(image, source, edge)
         need = bytes_needed(image, full, decoded, in_passes=passes)
-        check(image, decoded, need)
+        check(image, decoded, need, limits)
         ask(*full, need)
         image.load()
         if decoded == full:

@@ -10,6 +10,10 @@ from typing import Any, Final, cast
 _BUFFER: Final = 1 << 16
 
 
+class Unreadable(OSError):
+    """The kernel could not read the file: no decoder's fault, and not its content's."""
+
+
 class Source(io.RawIOBase):
     """Reads descriptor `fd` of `size` bytes, and closes it in the end. It keeps the place by itself: reading is one
     call to the kernel."""
@@ -26,12 +30,19 @@ class Source(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = os.preadv(self._fd, [buffer], self._place)
+        if self.closed:
+            raise ValueError("it is closed")
+        try:
+            count = os.preadv(self._fd, [buffer], self._place)
+        except OSError as error:
+            raise Unreadable(error.errno, error.strerror) from error
         self._place += count
         return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}.get(whence)
+        if start is None:
+            raise ValueError(f"there is no whence {whence}")
         if start + offset < 0:
             raise OSError(22, "a place before the file's beginning")
         self._place = start + offset

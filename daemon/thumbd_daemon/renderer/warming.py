@@ -6,22 +6,29 @@ gets anything else than before does not start: no file is ever blamed for a sand
 
 import importlib
 import io
+import os
 import warnings
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Final
 
 from PIL import AvifImagePlugin, Image
 
+from .guards import Limits
 from .recipe import CannotRender, Picture, render
 
-_SAMPLES: Final = Path(__file__).with_name("samples")
+_SAMPLES: Final = os.path.join(os.path.dirname(__file__), "samples")
 #: Small enough that each is made smaller, with all that belongs to it.
 _EDGE: Final = 12
-#: What Pillow's plugins import when they come to it.
+#: Pillow's plugins for the formats that it is let try; the others (of documents, of stubs) take their time to import.
+_PLUGINS: Final = (
+    *("Avif", "Blp", "Bmp", "Cur", "Dcx", "Dds", "Fits", "Fli", "Ftex", "Gbr", "Gif", "Icns", "Ico", "Im", "Imt"),
+    *("Jpeg2K", "Jpeg", "McIdas", "Mpo", "Msp", "Pcd", "Pcx", "Pixar", "Png", "Ppm", "Psd", "Qoi", "Sgi", "Spider"),
+    *("Sun", "Tga", "Tiff", "WebP", "XVThumb", "Xbm", "Xpm"),
+)
+#: What these import when they come to it.
 _PUT_OFF: Final = (
-    *("PIL.ImageColor", "PIL.ImageFilter", "PIL.ImageMath", "PIL.ImagePalette", "PIL.ImageSequence"),
+    *("PIL.ImageColor", "PIL.ImageFilter", "PIL.ImagePalette", "PIL.ImageSequence"),
     *("colorsys", "copy", "encodings.latin_1", "encodings.utf_16", "encodings.utf_16_be", "encodings.utf_16_le"),
-    *("encodings.idna", "random", "traceback"),
 )
 
 
@@ -32,17 +39,16 @@ class BrokenDecoder(Exception):
 class Warmth:
     """The samples and what came of them."""
 
-    def __init__(self, pixels: int) -> None:
+    def __init__(self, limits: Limits) -> None:
         """Import what is to be imported, decode each sample for the first time."""
-        Image.init()
-        for name in _PUT_OFF:
+        for name in (*(f"PIL.{plugin}ImagePlugin" for plugin in _PLUGINS), *_PUT_OFF):
             importlib.import_module(name)
         Image.MAX_IMAGE_PIXELS = None  # the recipe has a limit of its own, after a JPEG's scale is known
         # A renderer is a single thread: there are as many of them as there are processors.
         AvifImagePlugin.DEFAULT_MAX_THREADS = 1
         warnings.simplefilter("ignore")  # about single files; their failures are told as answers
-        self._pixels = pixels
-        self._samples = {path.name: path.read_bytes() for path in sorted(_SAMPLES.iterdir())}
+        self._limits = limits
+        self._samples = dict(_read_samples())
         self._before = {name: self._outcome(content) for name, content in self._samples.items()}
 
     def check(self) -> None:
@@ -55,6 +61,13 @@ class Warmth:
 
     def _outcome(self, content: bytes) -> Picture | str:
         try:
-            return render(io.BytesIO(content), _EDGE, pixels=self._pixels)
+            return render(io.BytesIO(content), _EDGE, limits=self._limits)
         except CannotRender as failure:
             return f"{failure.code}: {failure}"
+
+
+def _read_samples() -> Iterator[tuple[str, bytes]]:
+    # Not by pathlib, whose import takes as long as all of this.
+    for name in sorted(os.listdir(_SAMPLES)):
+        with open(os.path.join(_SAMPLES, name), "rb") as file:
+            yield name, file.read()
