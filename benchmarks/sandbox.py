@@ -153,6 +153,8 @@ def image(pictures: Sequence[Path], rounds: int) -> dict[str, Any]:
             if turn == 0:
                 for kind, renderer in renderers.items():
                     memory[kind][f"after_{len(pictures)}_mb"] = _rss_mb(renderer)
+                    renderer.rest()
+                    memory[kind]["then_at_rest_mb"] = _rss_mb(renderer)
     for renderer in renderers.values():
         renderer.close()
     found = {"wall_ms": _compared(wall, rounds), "cpu_ms": _compared(cpu, rounds)}

@@ -13,7 +13,7 @@ from thumbd_protocol.endpoints import EndpointError, candidates, ensure_private,
 from .autostart import accepts, log_path
 from .qtprobe import install_line, missing_packages, try_window
 
-_LIBRARIES = ("Pillow", "pyzmq", "msgpack", "msgspec", "psutil", "PyQt6")
+_LIBRARIES = ("Pillow", "pyzmq", "msgpack", "msgspec", "psutil", "isal", "PyQt6")
 
 
 @dataclass(frozen=True)

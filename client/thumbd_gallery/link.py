@@ -4,6 +4,7 @@ The window's thread never touches the connection. It leaves a step in a queue an
 `Connection.poll` watches too); the thread in `voice` does the rest.
 """
 
+import contextlib
 import itertools
 from collections import deque
 from collections.abc import Callable
@@ -131,7 +132,8 @@ class Link(QObject):
             self._ring()
 
     def _ring(self) -> None:
-        self._bell.send(b"", zmq.DONTWAIT)
+        with contextlib.suppress(zmq.Again):  # the thread has ended, and its side is closed: nobody is left to hear
+            self._bell.send(b"", zmq.DONTWAIT)
 
     def _stood(self, standing: Standing) -> None:
         self.standing = standing

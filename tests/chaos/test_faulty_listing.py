@@ -55,7 +55,7 @@ def reader(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     path = os.environ.get("PYTHONPATH", "")
     home.environ["PYTHONPATH"] = f"{FAULTY}{os.pathsep}{path}" if path else str(FAULTY)
     home.environ["THUMBD_TEST_MARKS"] = str(home.root)
-    home.daemon()
+    home.daemon("--no-sandbox")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home.runtime))
     monkeypatch.delenv("THUMBD_ENDPOINT", raising=False)
     with Connection("a test", autostart=False) as connection:

@@ -116,7 +116,7 @@ def test_a_scout_that_gives_up_still_ends_by_the_signal_of_it(place: Path) -> No
 
 def test_one_that_writes_nowhere_can_write_nowhere(place: Path) -> None:
     source = """
-assert Confinement(None).enter() == []
+assert Confinement().enter() == []
 tell([outcome(open, "new", "w"), outcome(os.mkdir, "/tmp/folder"), outcome(socket.socket), outcome(open, "file")])
 """
     assert told(_ENTER + source, place) == ["EACCES", "EACCES", "EPERM", "done"]

@@ -75,8 +75,8 @@ tell([outcome(seccomp.install, [Rule("socket", KILL)], ALLOW), outcome(socket.so
 
 def test_a_machine_whose_calls_are_not_known_is_not_filtered(tmp_path: Path) -> None:
     source = """
-import platform
-platform.machine = lambda: "riscv64"
+import os, types
+os.uname = lambda: types.SimpleNamespace(machine="riscv64")
 tell([outcome(seccomp.install, [Rule("socket", KILL)], ALLOW), outcome(socket.socket)])
 """
     assert told(_FILTER.replace("kernel.prctl", "#") + source, tmp_path) == ["ENOSYS", "done"]

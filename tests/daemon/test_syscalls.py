@@ -1,7 +1,8 @@
 """Numbers of system calls: those of the kernel's own headers, and none for machines that have no table."""
 
 import errno
-import platform
+import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_no_two_names_share_a_number(architecture: Architecture) -> None:
 def test_a_machine_with_a_table_has_its_numbers(
     monkeypatch: pytest.MonkeyPatch, machine: str, architecture: Architecture, getpid: int
 ) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine=machine))
     assert here() is architecture
     assert number("getpid") == getpid
 
@@ -48,12 +49,12 @@ def test_a_machine_with_a_table_has_its_numbers(
 def test_a_number_that_is_not_known_is_refused_in_words(
     monkeypatch: pytest.MonkeyPatch, machine: str, name: str
 ) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine=machine))
     with pytest.raises(OSError, match=f"{name}: no number is known for it on {machine}") as refusal:
         number(name)
     assert refusal.value.errno == errno.ENOSYS
 
 
 def test_a_machine_without_a_table_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="riscv64"))
     assert here() is None

@@ -15,7 +15,7 @@ from typing import IO
 
 import msgspec
 
-from .. import channel, records
+from .. import channel, heap, records
 from ..cage.parts import SWITCHED_OFF, Lack, breaches, in_words
 from ..channel import Channel
 from ..child import control_socket
@@ -53,6 +53,7 @@ class Renderer:
                 if isinstance(record, records.Expect):
                     self._expected, self._allowance = record.job, record.allowance
                 elif isinstance(record, records.Ping):
+                    heap.trim()  # asked for at rest: what the last pictures took need not be kept
                     self._control.send(Pong(record.number))
                 continue
             received = self._intake.receive()

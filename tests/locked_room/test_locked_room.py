@@ -12,8 +12,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from sandbox.intruder.attacks import CALLS, NAMES
-from sandbox.intruder.lies import LIES
+from locked_room.intruder.attacks import CALLS, NAMES
+from locked_room.intruder.lies import LIES
 from thumbd_home import Home, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 if "thumbd_daemon.renderer" in sys.orig_argv:
     # Now: in the cage nothing can be imported any more.
-    from sandbox.intruder import attacks, lies
+    from locked_room.intruder import attacks, lies
     from thumbd_daemon.renderer import recipe
 
     render = recipe.render
