@@ -10,6 +10,7 @@ from typing import Final
 from . import machine
 from .hands import Hands
 from .load import Machine
+from .mounts import Road
 from .pool import Kind, State, Worker
 from .records import Ping
 from .sentences import cause_of
@@ -26,6 +27,8 @@ _MACHINE_SHORT_S: Final = 0.5
 _MOUNTS_S: Final = 1.0
 #: A publishing scout may take so long before another is started in its place: disks are slower than looks.
 _PUBLISH_SLOW_S: Final = 1.0
+#: A renderer that has used so many processor seconds since its last picture is not at rest.
+_RESTLESS_S: Final = 1.0
 #: Of the budget in use by renderers: told, and shed.
 _MEMORY_HIGH: Final = 0.9
 _MEMORY_CALM: Final = 0.75
@@ -42,6 +45,8 @@ class Care:
         self._pings = 0
         self._sampled = self._asked_machine = self._read_mounts = float("-inf")
         self._moved: dict[int, machine.Vitals] = {}
+        # Of renderers at rest: since when, and the processor seconds that they had used then.
+        self._resting: dict[int, tuple[float, float]] = {}
         # When a scout that has been silent for long was last looked at.
         self._looked: dict[int, float] = {}
         self._machine = Machine()
@@ -106,7 +111,15 @@ class Care:
             case _ if self._stopped(worker):
                 self._work.kill(worker, STOPPED)
             case _:
-                self._work.kill(worker, STALLED if worker.kind is Kind.RENDERER and worker.stuck else DEADLINE)
+                self._work.kill(worker, STALLED if self._stalled(worker) else DEADLINE)
+
+    def _stalled(self, worker: Worker) -> bool:
+        """Whether a renderer is late because of the file system that its source lies on. That it sleeps is no proof:
+        one that was taken over may do so to blame others. A scout's word, or the kernel's, is."""
+        if worker.kind is not Kind.RENDERER or worker.stuck is None or worker.file is None:
+            return False
+        mounts = self._hands.mounts
+        return mounts.road(mounts.of(worker.file)) is not Road.CLEAR
 
     @staticmethod
     def _stopped(worker: Worker) -> bool:
@@ -146,8 +159,9 @@ class Care:
         self._sampled = now
         decoding = {making.renderer.serial: making.item.path for making in self._work.renders.decoding()}
         seen: dict[int, machine.Vitals] = {}
+        resting: dict[int, tuple[float, float]] = {}
         for worker in list(self._hands.pool.of(Kind.RENDERER)):
-            found = machine.vitals(worker.pid, locked_in=True)
+            found = machine.vitals(worker.pid)
             if found is None:
                 continue
             worker.rss = found.rss
@@ -158,7 +172,13 @@ class Care:
             elif worker.serial in decoding:
                 seen[worker.serial] = found
                 self._judge(worker, decoding[worker.serial], found, now)
-        self._moved = seen
+            elif worker.state is State.READY:
+                since, cpu = resting[worker.serial] = self._resting.get(worker.serial, (worker.since, found.cpu))
+                if since != worker.since:
+                    resting[worker.serial] = worker.since, found.cpu
+                elif found.cpu - cpu > _RESTLESS_S:
+                    self._work.kill(worker, "it computes though it has nothing to do")
+        self._moved, self._resting = seen, resting
         self._hands.crew.sweep()
         self._mind_memory(now)
 
@@ -169,8 +189,9 @@ class Care:
             return
         if found.idle_since(before):
             if worker.stuck is None:
-                worker.stuck = now
-                self._hands.mounts.stuck(self._hands.mounts.of(path), worker.serial, now)
+                worker.stuck = now  # another one takes its place
+                if found.kept_waiting:
+                    self._hands.mounts.stuck(self._hands.mounts.of(path), worker.serial, now)
         else:
             self._work.moves(worker)
 

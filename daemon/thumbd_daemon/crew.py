@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -39,6 +39,8 @@ _REMEDIES: Final = {
     errno.ENOMEM: " (memory is short)",
     errno.ENOENT: " (was Python, or thumbd's environment, moved or upgraded? then start the daemon again)",
 }
+#: Beginnings of the names of variables that a renderer gets.
+_TOLD: Final = ("PATH", "LANG", "LC_", "PYTHON", "LD_", "MALLOC_", "GLIBC_", "FAKETIME", "NO_FAKE")
 _MODULES: Final = {
     Kind.RENDERER: ("thumbd_daemon.renderer", records.FromRenderer),
     Kind.QUICK: ("thumbd_daemon.scout", records.FromScout),
@@ -46,6 +48,11 @@ _MODULES: Final = {
     Kind.WATCHING: ("thumbd_daemon.scout.watcher", records.FromWatcher),
     Kind.SENTINEL: ("thumbd_daemon.sentinel", records.FromSentinel),
 }
+
+
+def _bare(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a renderer is told of its user's environment: what Python and the loader want, and nothing else."""
+    return {name: value for name, value in environ.items() if name.startswith(_TOLD)}
 
 
 class Foreman(Protocol):
@@ -213,6 +220,7 @@ class Crew:
             kinds,
             fds,
             *arguments,
+            environ=_bare(os.environ) if kind is Kind.RENDERER else None,
             on_record=self._on_record,
             on_exit=self._on_exit,
             on_nonsense=self._on_nonsense,
@@ -259,11 +267,10 @@ class Crew:
     def _on_record(self, handle: WorkerHandle, record: Record) -> None:
         assert self.foreman is not None
         worker = self._worker(handle)
-        if isinstance(record, records.Ready):
-            if worker.state is State.STARTING:
-                self._pool.ready(worker, self._clock())
-                self.walls.told(worker.kind, record.lacks)
-        elif isinstance(record, records.Pong):
+        if isinstance(record, records.Ready) and worker.state is State.STARTING:
+            self._pool.ready(worker, self._clock())
+            self.walls.told(worker.kind, record.lacks)
+        elif isinstance(record, records.Pong) and worker.owed:
             self._pool.answered_ping(worker, self._clock())
         elif worker.live:
             self.foreman.answer(worker, record)

@@ -14,19 +14,20 @@ MOUNTINFO: Final = Path("/proc/self/mountinfo")
 
 @dataclass(frozen=True)
 class Vitals:
-    """One process: whether it is stopped by a signal, or waits in the kernel for something that is not its own choice
-    (a file system); its processor seconds, how often it has gone to sleep of itself (each read that had to wait is such
-    a time), its resident memory in bytes."""
+    """One process: whether it is stopped by a signal, waits in the kernel for something that is not its own choice (a
+    file system), or sleeps over what the kernel does not tell; its processor seconds, how often it has gone to sleep of
+    itself (each read that had to wait is such a time), its resident memory in bytes."""
 
     stopped: bool
     kept_waiting: bool
+    asleep: bool
     cpu: float
     sleeps: int
     rss: int
 
     def idle_since(self, before: "Vitals") -> bool:
         """Whether it has neither computed nor got anything that it waited for in between."""
-        return self.kept_waiting and (self.cpu, self.sleeps) == (before.cpu, before.sleeps)
+        return (self.kept_waiting or self.asleep) and (self.cpu, self.sleeps) == (before.cpu, before.sleeps)
 
 
 #: Parts of the names of kernel functions that wait for a file system; what else a process sleeps in it has chosen.
@@ -35,18 +36,22 @@ _FILE_SYSTEMS: Final = (
     *("folio", "wait_on_page", "io_schedule", "wait_on_buffer", "bit_wait", "rwsem", "lookup_slow"),
 )
 
+#: What the kernel says where it does not say it.
+_HIDDEN: Final = "0"
 
-def vitals(pid: int, *, locked_in: bool = False) -> Vitals | None:
-    """A child's vital signs; None when it has just gone. Into one that is `locked_in` the kernel lets nobody look, but
-    it is one that sleeps over nothing but a file."""
+
+def vitals(pid: int) -> Vitals | None:
+    """A child's vital signs; None when it has just gone."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():
             times = process.cpu_times()
             status = process.status()
+            where = _waits_at(pid) if status == psutil.STATUS_SLEEPING else ""
             return Vitals(
                 stopped=status == psutil.STATUS_STOPPED,
-                kept_waiting=_kept_waiting(pid, status, hidden=locked_in),
+                kept_waiting=status == psutil.STATUS_DISK_SLEEP or any(part in where for part in _FILE_SYSTEMS),
+                asleep=where == _HIDDEN,
                 cpu=times.user + times.system,
                 sleeps=process.num_ctx_switches().voluntary,
                 rss=process.memory_info().rss,
@@ -55,18 +60,13 @@ def vitals(pid: int, *, locked_in: bool = False) -> Vitals | None:
         return None
 
 
-def _kept_waiting(pid: int, status: str, *, hidden: bool) -> bool:
-    """Whether a process waits for a file system: one that can't be interrupted does; of others ``wchan`` tells
-    (proc(5)). Where the kernel does not, the answer is `hidden`."""
-    if status != psutil.STATUS_SLEEPING:
-        return bool(status == psutil.STATUS_DISK_SLEEP)
+def _waits_at(pid: int) -> str:
+    """The kernel's function that a process sleeps in (``wchan``, proc(5)); of one that is locked in it is hidden from
+    all but root, and some kernels tell it of nobody."""
     try:
-        where = Path(f"/proc/{pid}/wchan").read_text(encoding="ascii")
+        return Path(f"/proc/{pid}/wchan").read_text(encoding="ascii") or _HIDDEN
     except OSError:
-        return hidden
-    if where in ("", "0"):
-        return hidden
-    return any(part in where for part in _FILE_SYSTEMS)
+        return _HIDDEN
 
 
 def pressure(kind: str, line: str) -> float | None:

@@ -115,6 +115,8 @@ class Worker:
     killed_at: float = 0.0
     stuck: float | None = None
     pinged: bool = False
+    #: Pings that it has not answered.
+    owed: int = 0
     heard: float = 0.0
     tasks: int = 0
     unasked: int = 0
@@ -305,11 +307,13 @@ class Pool:
         quiet = [w for w in self._all() if w.state is State.READY and not w.pinged and now >= w.heard + PING_EVERY_S]
         for worker in quiet:
             worker.pinged, worker.deadline = True, now + PING_TIMEOUT_S
+            worker.owed += 1
         return quiet
 
     def answered_ping(self, worker: Worker, now: float) -> None:
         """A child has given its sign of life (perhaps late, in the middle of a task)."""
         worker.heard, worker.pinged = now, False
+        worker.owed -= 1
         if worker.state is State.READY:
             worker.deadline = None
 

@@ -13,8 +13,6 @@ from .settings import Settings
 #: Address space that a renderer may take beyond its resident memory, bytes: libraries, arenas, what is mapped but never
 #: touched.
 _NOT_RESIDENT: Final = 512 << 20
-#: Memory that a renderer takes without a picture, bytes.
-_AT_REST: Final = 36 << 20
 #: A start takes a quarter of a second.
 _PATIENCE_S: Final = 30.0
 
@@ -25,7 +23,7 @@ def terms(settings: Settings) -> str:
     return msgspec.json.encode(
         Terms(
             settings.most_pixels,
-            max(settings.renderer_memory - _AT_REST, _AT_REST),
+            settings.memory_of_one,
             settings.renderer_memory + _NOT_RESIDENT,
             round(settings.renderer_age_s + settings.task_most_s),
             settings.sandbox,
@@ -40,8 +38,8 @@ def rehearse(settings: Settings) -> list[Lack]:
     try:
         done = subprocess.run(command, capture_output=True, cwd="/", timeout=_PATIENCE_S, check=False)
         if done.returncode == 0:
-            return msgspec.json.decode(done.stdout, type=list[Lack])
-    except (subprocess.TimeoutExpired, msgspec.MsgspecError) as error:
+            return msgspec.json.decode(done.stdout.splitlines()[-1], type=list[Lack])  # above it, what it complains of
+    except (subprocess.TimeoutExpired, msgspec.MsgspecError, IndexError) as error:
         raise OSError(f"the sandbox can't be tried: {error}") from error
     words = (done.stdout + done.stderr).decode("utf-8", "replace").strip().splitlines()
     raise OSError(f"the sandbox can't be tried: {words[-1] if words else f'status {done.returncode}'}")

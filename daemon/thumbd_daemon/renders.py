@@ -104,13 +104,14 @@ class Renders:
         if task.need or task.answer is not None:
             self._kill(renderer, "it told of two headers")
             return
-        lie = lie_in_header(header)
+        settings = self._hands.settings
+        lie = lie_in_header(header, settings.memory_of_one)
         if lie is not None:
             self._kill(renderer, f"it told of {lie}")
             return
-        settings = self._hands.settings
         task.opened, task.need = True, header.need
-        allowed = settings.task_per_megapixel_s * header.width * header.height / 1e6
+        pixels = min(header.width * header.height, settings.most_pixels)  # more are never decoded
+        allowed = settings.task_per_megapixel_s * pixels / 1e6
         usual = min(task.patience_s + allowed, settings.task_most_s)
         task.patience_s = patience(task.item, usual)
         renderer.deadline = renderer.since + task.patience_s
@@ -163,6 +164,8 @@ class Renders:
                 self._hands.jobs.changed(item, now)
             elif record.changed:
                 self._hands.jobs.render_again(item, now)
+                if record.not_taken and task.renderer.live:
+                    self._kill(task.renderer, "it takes no source")
             else:
                 self._makings.fail(item, record.code, record.message)
         elif isinstance(record, records.Published | records.PublishFailed) and task.answer is not None:

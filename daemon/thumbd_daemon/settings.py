@@ -13,6 +13,8 @@ from thumbd_protocol.endpoints import EndpointError, check_socket_path, own_sock
 
 #: Between these bounds, a quarter of the machine's memory is what pictures that are being decoded may take together.
 _BUDGET: Final = (512 << 20, 16 << 30)
+#: Memory that a renderer takes without a picture.
+_AT_REST: Final = 36 << 20
 
 
 def _cores() -> int:
@@ -76,7 +78,8 @@ class Settings:
     most_pixels: int = 250_000_000
     #: Whether renderers and scouts are locked in.
     sandbox: Sandbox = Sandbox.AUTO
-    #: A renderer that takes more than this is stopped; one that keeps more than the second after a task is replaced.
+    #: A renderer that takes more than this is stopped (one picture may need as much, less what it has at rest); one
+    #: that keeps more than the second after a task is replaced.
     renderer_memory: int = 1536 << 20
     renderer_keeps: int = 256 << 20
     #: A renderer is replaced after so many tasks (a leak's end; a start is 0.3 % of their work), and at this age.
@@ -94,3 +97,8 @@ class Settings:
     slot_bytes: int = 24 << 20
     #: A daemon that a client started leaves after so long without session and unfinished batch; None: it stays.
     idle_exit_s: float | None = None
+
+    @property
+    def memory_of_one(self) -> int:
+        """Bytes that one picture may need: renderers refuse what needs more."""
+        return max(self.renderer_memory - _AT_REST, _AT_REST)

@@ -17,8 +17,6 @@ _FAULTS: Final = frozenset(
     {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP}
 )
 _MAX_ORIGINAL: Final = 1 << 31
-#: Bytes: beyond the memory of any machine, and what the largest original could need.
-_MAX_NEED: Final = 1 << 50
 _MAX_CAUSE: Final = 300
 
 #: What a child is killed for: its time is over, it uses more memory than one may, others need the memory more, its
@@ -141,11 +139,12 @@ def of_refusal(answer: NotRendered) -> Verdict:
     return Verdict(code, cause, Blame.FILE)
 
 
-def lie_in_header(header: Header) -> str | None:
-    """What can't be true in what a renderer says of a picture's header; None for what is plausible."""
+def lie_in_header(header: Header, most: int) -> str | None:
+    """What can't be true in what a renderer says of a picture's header (it refuses what needs more than `most` bytes
+    itself); None for what is plausible."""
     if not (1 <= header.width < _MAX_ORIGINAL and 1 <= header.height < _MAX_ORIGINAL):
         return f"a picture of {header.width} x {header.height}"
-    if not 0 < header.need < _MAX_NEED:
+    if not 0 < header.need <= most:
         return f"a picture that needs {header.need} bytes"
     return None
 

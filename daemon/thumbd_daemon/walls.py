@@ -10,7 +10,7 @@ from .pool import Kind
 
 log = logging.getLogger(__name__)
 
-_NOT_YET: Final = "no renderer has been started yet"
+_NOT_YET: Final = "no renderer has said so far that it is locked in"
 
 
 class Walls:

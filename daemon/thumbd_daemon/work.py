@@ -68,6 +68,9 @@ class Work:
 
     def answer(self, worker: Worker, record: Record) -> None:
         """A child said something."""
+        if isinstance(record, records.Ready | records.Pong):
+            self._unasked(worker, record)
+            return
         if worker.kind is Kind.WATCHING:
             self.watches.on_record(worker, record)
             return

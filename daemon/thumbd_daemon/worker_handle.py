@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,10 +57,12 @@ class WorkerHandle:
         on_record: Callable[["WorkerHandle", Record], None],
         on_exit: Callable[["WorkerHandle", Exit], None],
         on_nonsense: Callable[["WorkerHandle", str], None],
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         """Start ``python -m MODULE CONTROL FDS... PID ARGUMENTS...``. Raises OSError when the system refuses.
 
-        `kinds` is the union of records it may say; `fds` are descriptors that it inherits under their numbers.
+        `kinds` is the union of records it may say; `fds` are descriptors that it inherits under their numbers,
+        `environ` is its environment (None: ours).
         """
         self._loop = asyncio.get_running_loop()
         self._decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(kinds)
@@ -84,6 +86,7 @@ class WorkerHandle:
                 stderr=stderr,
                 pass_fds=(theirs.fileno(), *fds),
                 cwd="/",
+                env=environ,
                 start_new_session=True,
             )
             self._pidfd = self._open_pidfd()

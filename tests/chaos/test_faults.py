@@ -26,7 +26,7 @@ class Faulty:
         self.home = home
         path = os.environ.get("PYTHONPATH", "")
         home.environ["PYTHONPATH"] = f"{FAULTY}{os.pathsep}{path}" if path else str(FAULTY)
-        home.environ["THUMBD_TEST_MARKS"] = str(home.root)
+        home.environ["PYTHON_TEST_MARKS"] = str(home.root)
         for number in range(GOOD):
             Image.new("RGB", (640, 480), (number, 99, 0)).save(home.pictures / f"good{number}.jpg")
 

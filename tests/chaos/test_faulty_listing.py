@@ -54,7 +54,7 @@ class Reader:
 def reader(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     path = os.environ.get("PYTHONPATH", "")
     home.environ["PYTHONPATH"] = f"{FAULTY}{os.pathsep}{path}" if path else str(FAULTY)
-    home.environ["THUMBD_TEST_MARKS"] = str(home.root)
+    home.environ["PYTHON_TEST_MARKS"] = str(home.root)
     home.daemon("--no-sandbox")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home.runtime))
     monkeypatch.delenv("THUMBD_ENDPOINT", raising=False)

@@ -80,15 +80,15 @@ def test_who_has_gone_has_no_signs() -> None:
 @pytest.mark.parametrize(
     ("now", "idle"),
     [
-        (Vitals(stopped=False, kept_waiting=True, cpu=1.0, sleeps=5, rss=9), True),
-        (Vitals(stopped=False, kept_waiting=True, cpu=1.0, sleeps=5, rss=1), True),
-        (Vitals(stopped=False, kept_waiting=True, cpu=1.1, sleeps=5, rss=9), False),
-        (Vitals(stopped=False, kept_waiting=True, cpu=1.0, sleeps=6, rss=9), False),
-        (Vitals(stopped=False, kept_waiting=False, cpu=1.0, sleeps=5, rss=9), False),
+        (Vitals(stopped=False, kept_waiting=True, asleep=False, cpu=1.0, sleeps=5, rss=9), True),
+        (Vitals(stopped=False, kept_waiting=True, asleep=False, cpu=1.0, sleeps=5, rss=1), True),
+        (Vitals(stopped=False, kept_waiting=True, asleep=False, cpu=1.1, sleeps=5, rss=9), False),
+        (Vitals(stopped=False, kept_waiting=True, asleep=False, cpu=1.0, sleeps=6, rss=9), False),
+        (Vitals(stopped=False, kept_waiting=False, asleep=False, cpu=1.0, sleeps=5, rss=9), False),
     ],
 )
 def test_only_who_waits_and_has_neither_computed_nor_got_what_it_waited_for_is_idle(now: Vitals, idle: bool) -> None:
-    before = Vitals(stopped=False, kept_waiting=False, cpu=1.0, sleeps=5, rss=9)
+    before = Vitals(stopped=False, kept_waiting=False, asleep=False, cpu=1.0, sleeps=5, rss=9)
     assert now.idle_since(before) is idle
 
 

@@ -89,12 +89,12 @@ def test_without_room_a_picture_is_given_back_and_is_begun_first_when_there_is()
 
 def test_a_picture_larger_than_all_there_is_waits_until_it_is_alone() -> None:
     shop, (first, second) = decoding(2)
-    job = tell(shop, second, 5000 * MB)
+    job = tell(shop, second, 1400 * MB)
     assert isinstance(said(shop, second)[-1], records.GiveBack)
     shop.answer(second, records.GivenBack(job))
     assert first.task is not None
     shop.answer(first, honest(first.task))
-    assert shop.budget.used == 5000 * MB
+    assert shop.budget.used == 1400 * MB
     shop.to_the_end()
     assert [state for _name, state, _error in shop.states()] == [ItemState.READY] * 2
 

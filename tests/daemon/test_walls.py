@@ -57,7 +57,7 @@ def test_only_what_makes_the_wall_is_required() -> None:
 
 def test_before_the_first_renderer_there_is_no_wall_to_speak_of() -> None:
     walls = Walls()
-    assert walls.state() == (State.OFF, "no renderer has been started yet")
+    assert walls.state() == (State.OFF, "no renderer has said so far that it is locked in")
     walls.told(Kind.QUICK, [])
     assert walls.state()[0] is State.OFF
 

@@ -60,9 +60,11 @@ class Store:
         self.forgotten.append(path)
 
 
-def signs(*, stopped: bool = False, waits: bool = False, cpu: float = 0.0, sleeps: int = 0, rss: int = 0) -> Vitals:
+def signs(
+    *, stopped: bool = False, waits: bool = False, asleep: bool = False, cpu: float = 0.0, sleeps: int = 0, rss: int = 0
+) -> Vitals:
     """Vital signs of a child; it `waits` in a file system, or computes."""
-    return Vitals(stopped=stopped, kept_waiting=waits, cpu=cpu, sleeps=sleeps, rss=rss)
+    return Vitals(stopped=stopped, kept_waiting=waits, asleep=asleep, cpu=cpu, sleeps=sleeps, rss=rss)
 
 
 class Ground:
@@ -82,7 +84,7 @@ class Ground:
     def read_bytes(self) -> bytes:
         return self.mounts
 
-    def vitals(self, pid: int, *, locked_in: bool = False) -> Vitals | None:
+    def vitals(self, pid: int) -> Vitals | None:
         worker = next((w for w in self._pool.workers.values() if w.pid == pid), None)
         if worker is None or worker.serial in self.signs:
             return self.signs.get(worker.serial) if worker is not None else None

@@ -90,4 +90,4 @@ def in_words(error: OSError) -> str:
         return "the kernel has no Landlock (it came with Linux 5.13)"
     if error.errno == errno.EOPNOTSUPP:
         return "Landlock is switched off at boot; add it to lsm= of the kernel's command line"
-    return f"{os.strerror(error.errno or 0)}"
+    return os.strerror(error.errno or 0)

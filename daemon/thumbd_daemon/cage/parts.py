@@ -11,6 +11,8 @@ class Part(StrEnum):
     SECCOMP = "seccomp"
     LANDLOCK = "Landlock"
     PRIVILEGES = "no_new_privs"
+    CAPABILITIES = "dropped capabilities"
+    SECRECY = "secrecy"
     NAMESPACES = "namespaces"
 
 

@@ -134,12 +134,14 @@ class Opened(Record):
 
 
 class OpenFailed(Record):
-    """`changed`: it is no longer the file that was looked at."""
+    """`changed`: it is no longer the file that was looked at, or nobody was there to take it; `not_taken`: its renderer
+    lives, as far as the scout knows, and takes no source."""
 
     job: int
     code: str
     message: str
     changed: bool
+    not_taken: bool = False
 
 
 class Published(Record):

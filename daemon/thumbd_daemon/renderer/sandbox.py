@@ -76,8 +76,11 @@ def lock(parent_pid: int) -> list[Lack]:
 
     try_to(Part.NAMESPACES, _leave_namespaces, _why_no_namespaces)
     die_with(parent_pid)  # a change of privileges may have undone it
-    try_to(Part.PRIVILEGES, _give_up_privileges)
-    try_to(Part.LANDLOCK, _deny_files, landlock.in_words)
+    try_to(Part.PRIVILEGES, lambda: prctl(PR_SET_NO_NEW_PRIVS, 1))
+    try_to(Part.CAPABILITIES, drop_capabilities)
+    # Nobody of the same user may look into it, nor it into itself.
+    try_to(Part.SECRECY, lambda: prctl(PR_SET_DUMPABLE, 0))
+    try_to(Part.LANDLOCK, _deny_files, _why_no_landlock)
     try_to(Part.SECCOMP, lambda: seccomp.install(rules(os.getpid()), REFUSED))
     return lacks
 
@@ -92,17 +95,20 @@ def _leave_namespaces() -> None:
     except OSError:
         unshare(_NEW_NET | _NEW_IPC)
     finally:
+        hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
 
-def _give_up_privileges() -> None:
-    drop_capabilities()
-    prctl(PR_SET_DUMPABLE, 0)  # nobody of the same user may look into it, nor it into itself
-    prctl(PR_SET_NO_NEW_PRIVS, 1)
-
-
 def _deny_files() -> None:
+    """For this thread and those that it starts; the filter alone is for threads that run already."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise OSError(errno.EBUSY, "busy")
     landlock.restrict(landlock.EVERYTHING)
+
+
+def _why_no_landlock(error: OSError) -> str:
+    return "other threads were running already" if error.errno == errno.EBUSY else landlock.in_words(error)
 
 
 def _in_words(error: OSError) -> str:

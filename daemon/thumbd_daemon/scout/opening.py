@@ -31,8 +31,9 @@ def open_source(task: Open, intake: socket.socket | None) -> Opened | OpenFailed
             return OpenFailed(task.job, "stale", about(task.path, "changed while it waited"), True)
         socket.send_fds(intake, [encode(Source(task.job, task.size, task.edge))], [fd], socket.MSG_DONTWAIT)
     except OSError as error:
-        # The renderer died, or does not read: the daemon sees that itself and gives the file to another one.
-        return OpenFailed(task.job, "internal", about(task.path, f"its renderer takes nothing: {error.strerror}"), True)
+        # The renderer died, or does not read: the daemon ends it, and gives the file to another one.
+        message = about(task.path, f"its renderer takes nothing: {error.strerror}")
+        return OpenFailed(task.job, "internal", message, True, True)
     finally:
         os.close(fd)
     return Opened(task.job)

@@ -137,7 +137,7 @@ def _do(name: str, where: str) -> None:
     """Misbehave, unless it was to be once and has been."""
     once = name.removesuffix("-once")
     if once != name:
-        mark = os.path.join(os.environ["THUMBD_TEST_MARKS"], f"{where}-{once}")
+        mark = os.path.join(os.environ["PYTHON_TEST_MARKS"], f"{where}-{once}")
         if os.path.exists(mark):
             return
         with open(mark, "w", encoding="ascii"):

@@ -81,6 +81,28 @@ def _as_newborn() -> Picture:
     return ANY
 
 
+def _by_taking_no_source_any_more() -> Picture:
+    """Its intake is closed: whoever sends to it is refused."""
+    frame = sys._getframe()
+    while "self" not in frame.f_locals or not hasattr(frame.f_locals["self"], "_intake"):
+        assert frame.f_back is not None
+        frame = frame.f_back
+    renderer = frame.f_locals["self"]
+    renderer._intake.sock.close()
+    renderer._intake.sock = renderer._control.sock  # its loop goes on
+    return ANY
+
+
+def _for_all_the_memory_there_is() -> Picture:
+    _say(Header(_job(), (1 << 31) - 1, (1 << 31) - 1, 1 << 49))
+    return ANY
+
+
+def _with_signs_of_life_without_end() -> Picture:
+    _say(*(Pong(number) for number in range(200)))
+    return ANY
+
+
 def _and_die() -> Picture:
     _say(Rendered(_job(), "L", 1, 1, 1, 1, 1, "PNG"))
     os._exit(0)
@@ -103,6 +125,9 @@ LIES: dict[str, Callable[[], Picture]] = {
     "with a sentence that is none": _with_a_sentence_that_is_none,
     "with numbers from elsewhere": _with_numbers_from_elsewhere,
     "as newborn": _as_newborn,
+    "for all the memory there is": _for_all_the_memory_there_is,
+    "with signs of life without end": _with_signs_of_life_without_end,
+    "by taking no source any more": _by_taking_no_source_any_more,
     "and die": _and_die,
     "by the calls of x32": _by_the_calls_of_x32,
 }
