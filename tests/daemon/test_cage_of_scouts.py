@@ -9,27 +9,7 @@ import pytest
 from thumbd_daemon.cage import landlock
 
 from .alone import run_alone, told
-
-_ENTER = """
-from thumbd_daemon.cache import Places
-from thumbd_daemon.scout.confinement import Confinement, Outdated
-from thumbd_daemon.scout.publishing import write_whole
-
-here = os.fsencode(here)
-places = Places(here + b"/above/t", here + b"/above/p", here + b"/v")
-cage = Confinement(places)
-
-def judged(target):
-    try:
-        write_whole(target, b"content")
-    except OSError as refusal:
-        try:
-            return errno.errorcode[cage.judge(refusal, target).errno]
-        except Outdated:
-            return "outdated"
-    return "done"
-"""
-_ENTERED = _ENTER + "assert cage.enter() == []\n"
+from .caged import ENTER, ENTERED
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +49,7 @@ tell({
     "chroot": outcome(os.chroot, "/"),
     "write": outcome(os.open, "file", os.O_WRONLY),
     "truncate": outcome(os.truncate, "file", 0),
-    "make": outcome(open, "new", "w"),
+    "make": outcome(open, "new", "x"),
     "mkdir": outcome(os.mkdir, "folder"),
     "rename": outcome(os.rename, "file", "renamed"),
     "link": outcome(os.link, "file", "linked"),
@@ -81,8 +61,8 @@ tell({
 
 def test_a_scout_starts_nothing_speaks_with_nobody_and_changes_nothing_elsewhere(place: Path) -> None:
     before = os.stat(place / "file")
-    found = told(_ENTERED + _ATTEMPTS, place)
-    by_landlock = {"write", "truncate", "make", "mkdir", "rename", "link", "symlink", "unlink"}
+    found = told(ENTERED + _ATTEMPTS, place)
+    by_landlock = {"write", "make", "mkdir", "rename", "link", "symlink", "unlink"}
     assert {name for name, end in found.items() if end == "EACCES"} - {"exec"} == by_landlock
     assert {end for name, end in found.items() if name not in by_landlock} <= {"EPERM", "EACCES"}, found
     assert sorted(path.name for path in place.iterdir()) == ["above", "file", "v"]
@@ -100,26 +80,26 @@ import resource
 limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 tell([*found, outcome(os.listdir, "/etc"), outcome(resource.setrlimit, resource.RLIMIT_NOFILE, limits)])
 """
-    assert told(_ENTERED + source, place) == ["content", "done", "done"]
+    assert told(ENTERED + source, place) == ["content", "done", "done"]
 
 
 def test_its_places_are_made_and_can_be_written(place: Path) -> None:
     source = 'tell([judged(root + b"/a/b.png") for root in (places.thumbnails, places.previews, places.volatile)])'
-    assert told(_ENTERED + source, place) == ["done"] * 3
+    assert told(ENTERED + source, place) == ["done"] * 3
     for made in ("above", "above/t", "above/t/a", "v"):
         assert (place / made).stat().st_mode & 0o777 == 0o700
 
 
 def test_a_scout_that_gives_up_still_ends_by_the_signal_of_it(place: Path) -> None:
-    assert run_alone(_ENTERED + "os.abort()", place).returncode == -signal.SIGABRT
+    assert run_alone(ENTERED + "os.abort()", place).returncode == -signal.SIGABRT
 
 
 def test_one_that_writes_nowhere_can_write_nowhere(place: Path) -> None:
     source = """
 assert Confinement().enter() == []
-tell([outcome(open, "new", "w"), outcome(os.mkdir, "/tmp/folder"), outcome(socket.socket), outcome(open, "file")])
+tell([outcome(open, "new", "x"), outcome(os.mkdir, "/tmp/folder"), outcome(socket.socket), outcome(open, "file")])
 """
-    assert told(_ENTER + source, place) == ["EACCES", "EACCES", "EPERM", "done"]
+    assert told(ENTER + source, place) == ["EACCES", "EACCES", "EPERM", "done"]
 
 
 #: Without them even root is refused what permissions do not grant.
@@ -130,7 +110,7 @@ def test_a_folder_that_permissions_close_is_told_as_that(place: Path) -> None:
     (place / "above/t").mkdir(parents=True)
     (place / "above/t").chmod(0o500)
     source = (
-        _LIKE_ANYBODY + _ENTERED + 'tell([judged(places.thumbnails + b"/a.png"), judged(places.previews + b"/a.png")])'
+        _LIKE_ANYBODY + ENTERED + 'tell([judged(places.thumbnails + b"/a.png"), judged(places.previews + b"/a.png")])'
     )
     assert told(source, place) == ["EACCES", "done"]
 
@@ -157,13 +137,13 @@ wanted.set()
 done.wait()
 tell([*before, judged(target)])
 """
-    found = told(_LIKE_ANYBODY + source + _ENTERED + ask, place)
+    found = told(_LIKE_ANYBODY + source + ENTERED + ask, place)
     assert found == ["EACCES", "EACCES", "done", "outdated"]
 
 
 def test_other_errors_than_a_refusal_are_never_the_cages(place: Path) -> None:
     # A root's folder can't be removed by the scout; a flavor's name that is too long is refused without a permission.
-    assert told(_ENTERED + 'tell(judged(places.thumbnails + b"/" + b"x" * 300))', place) == "ENAMETOOLONG"
+    assert told(ENTERED + 'tell(judged(places.thumbnails + b"/" + b"x" * 300))', place) == "ENAMETOOLONG"
 
 
 def test_what_is_missing_is_told_and_the_rest_is_done(place: Path) -> None:
@@ -173,7 +153,7 @@ def none():
 
 landlock.version = none
 lacks = cage.enter()
-tell([lacks, outcome(open, "new", "w"), outcome(socket.socket), judged(places.thumbnails + b"/a.png")])
+tell([lacks, outcome(open, "new", "x"), outcome(socket.socket), judged(places.thumbnails + b"/a.png")])
 """
     lacks = [["Landlock", "the kernel has no Landlock (it came with Linux 5.13)"]]
-    assert told(_ENTER + source, place) == [lacks, "done", "EPERM", "done"]
+    assert told(ENTER + source, place) == [lacks, "done", "EPERM", "done"]

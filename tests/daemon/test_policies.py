@@ -1,7 +1,9 @@
 """What renderers and scouts may ask of the kernel, as facts: a call, its arguments, what becomes of it."""
 
 import errno
+import fcntl
 import mmap
+import os
 import signal
 from collections.abc import Callable
 
@@ -25,6 +27,7 @@ BOTH = pytest.mark.parametrize("architecture", [X86_64, AARCH64], ids=lambda one
 READ, WRITE, EXEC = mmap.PROT_READ, mmap.PROT_WRITE, mmap.PROT_EXEC
 PRIVATE, SHARED, ANONYMOUS = mmap.MAP_PRIVATE, mmap.MAP_SHARED, mmap.MAP_ANONYMOUS
 GLIBC_THREAD, MUSL_THREAD = 0x3D0F00, 0x7D0F00
+O_TMPFILE = 0o20000000
 CLONE_VM, CLONE_VFORK, CLONE_THREAD = 0x100, 0x4000, 0x10000
 #: CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 NAMESPACES = (0x80, 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000)
@@ -61,11 +64,16 @@ SCOUT_NEVER = _names("""
     process_vm_writev pidfd_getfd pidfd_send_signal chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat
     utimensat setxattr removexattr mount umount2 move_mount pivot_root chroot unshare setns open_by_handle_at bpf
     perf_event_open userfaultfd io_uring_setup io_uring_enter keyctl add_key request_key personality kexec_load
+    truncate flock file_setattr setpriority ioprio_set sched_setaffinity sched_setscheduler sched_setparam sched_setattr
+    migrate_pages move_pages shmget shmat shmctl semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open
+    mq_unlink kexec_file_load init_module finit_module delete_module reboot clock_settime clock_adjtime settimeofday
+    adjtimex sethostname setdomainname iopl ioperm quotactl quotactl_fd open_tree_attr swapon swapoff syslog vhangup
+    acct setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset
 """)
 SCOUT_ALWAYS = _names("""
-    open openat newfstatat statx read pread64 write pwrite64 getdents64 mkdir mkdirat rename link linkat unlink mmap
+    newfstatat statx read pread64 write pwrite64 getdents64 mkdir mkdirat rename link linkat unlink mmap
     mprotect munmap sendto sendmsg recvmsg close poll select pselect6 ppoll epoll_wait inotify_init1 inotify_add_watch
-    inotify_rm_watch fcntl ioctl dup futex getpid statfs
+    inotify_rm_watch dup futex getpid statfs lseek ftruncate getsockopt sched_getaffinity
 """)
 
 #: Of both: threads, but no processes; a signal to oneself, to nobody else.
@@ -113,6 +121,22 @@ SCOUT_FACTS = [
     ("write", (1, 0x1000, 1), ALLOW),
     ("prlimit64", (0, 7, 0, 0x1000), ALLOW),  # its own limits
     ("prlimit64", (PID + 1, 0, 0x1000, 0), EPERM),
+    ("openat", (-100, 0x1000, os.O_RDONLY | os.O_CLOEXEC), ALLOW),
+    ("openat", (-100, 0x1000, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), ALLOW),
+    ("openat", (os.O_TRUNC, 0x1000, os.O_WRONLY | O_TMPFILE, 0o600), ALLOW),  # a descriptor that looks like the flag
+    *(("openat", (-100, 0x1000, os.O_TRUNC | mode), EPERM) for mode in (0, 1, 2, 3, os.O_CREAT | os.O_WRONLY)),
+    ("openat2", (-100, 0x1000, 0x2000, 24), ENOSYS),
+    *(("fcntl", (5, command, 0), ALLOW) for command in (0, 1, 2, 3, 4, 1030)),
+    ("fcntl", (5, fcntl.F_SETFL, os.O_NONBLOCK), ALLOW),
+    ("fcntl", (5, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC), EPERM),
+    *(("fcntl", (5, command, PID + 1), EPERM) for command in (5, 6, 7, 8, 9, 10, 11, 15, 36, 37, 38, 1024, 1026, 1031)),
+    ("fcntl", (4, fcntl.F_SETOWN, 0), EPERM),
+    *(("ioctl", (5, command, 0x1000), ALLOW) for command in (0x5401, 0x802C542A, 0x5421, 0x5450, 0x5451)),
+    # TIOCSTI, TIOCLINUX, FIOASYNC, FIOSETOWN, SIOCSPGRP, FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FICLONE
+    *(
+        ("ioctl", (5, command, 0x1000), EPERM)
+        for command in (0x5412, 0x541C, 0x5452, 0x8901, 0x8902, 0x40086602, 0x401C5820, 0x40049409)
+    ),
 ]
 
 
@@ -143,6 +167,11 @@ def test_what_a_renderer_is_told(
 @pytest.mark.parametrize(("name", "arguments", "verdict"), SCOUT_FACTS)
 def test_what_a_scout_is_told(architecture: Architecture, name: str, arguments: tuple[int, ...], verdict: int) -> None:
     assert judged(architecture, scouts(architecture), name, arguments) == verdict
+
+
+@pytest.mark.parametrize(("flags", "verdict"), [(os.O_RDONLY, ALLOW), (os.O_TRUNC, EPERM), (os.O_TRUNC | 3, EPERM)])
+def test_what_a_scout_is_told_when_it_opens_by_the_older_call(flags: int, verdict: int) -> None:
+    assert judged(X86_64, scouts(X86_64), "open", (0x1000, flags)) == verdict
 
 
 @BOTH

@@ -1,7 +1,8 @@
 """From rules about system calls to a program that the kernel runs at each of them (seccomp(2)).
 
 The kernel's classic BPF: one accumulator, jumps forward only. A rule becomes a block that every other call jumps over,
-so the program is as long as its rules and can be read in their order.
+so the program is as long as its rules and can be read in their order. Of several rules about a call the first counts,
+unless it leaves the matter to the next.
 """
 
 import struct
@@ -55,12 +56,13 @@ def is_null(argument: int) -> tuple[When, When]:
 
 @dataclass(frozen=True)
 class Rule:
-    """What is done with the call `name`: `action` if all conditions hold, otherwise `other`."""
+    """What is done with the call `name`: `action` if all conditions hold, otherwise `other`; None: what the rules after
+    this one say about it."""
 
     name: str
     action: int
     when: tuple[When, ...] = ()
-    other: int = KILL
+    other: int | None = KILL
 
 
 def assemble(architecture: Architecture, rules: Iterable[Rule], default: int) -> bytes:
@@ -85,7 +87,9 @@ def _block(rule: Rule) -> list[bytes]:
     """What follows once the call is known to be the rule's."""
     if not rule.when:
         return [_instruction(_RETURN, rule.action)]
-    block = [_instruction(_RETURN, rule.action), _instruction(_RETURN, rule.other)]
+    # The next rule compares the call's number, which an argument has replaced.
+    otherwise = _instruction(_LOAD, _NUMBER) if rule.other is None else _instruction(_RETURN, rule.other)
+    block = [_instruction(_RETURN, rule.action), otherwise]
     for when in reversed(rule.when):
         # Each comparison that fails jumps to the block's last instruction.
         block = [*_loaded(when), _instruction(_IF_EQUAL, when.value, 0, len(block) - 1), *block]

@@ -15,6 +15,8 @@ PR_SET_DUMPABLE: Final = 4
 PR_SET_NO_NEW_PRIVS: Final = 38
 PR_CAP_AMBIENT: Final = 47
 PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
+CAP_DAC_OVERRIDE: Final = 1 << 1
+CAP_DAC_READ_SEARCH: Final = 1 << 2
 #: ``linux/capability.h``: the version with 64 capabilities, in two words each.
 _CAPABILITY_VERSION_3: Final = 0x20080522
 
@@ -38,11 +40,16 @@ def unshare(flags: int) -> None:
     syscall("unshare", flags)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, for good (capset(2)); with no_new_privs none ever comes back."""
+def drop_capabilities(keep: int = 0) -> None:
+    """Give up every capability but those whose bits `keep` has, for good (capset(2)); with no_new_privs none ever comes
+    back."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    syscall("capset", ctypes.addressof(header), ctypes.addressof(nothing))
+    # Effective, permitted, inheritable; then the same of the upper 32.
+    held = (ctypes.c_uint32 * 6)()
+    syscall("capget", ctypes.addressof(header), ctypes.addressof(held))
+    lower, upper = keep & 0xFFFFFFFF, keep >> 32
+    kept = (ctypes.c_uint32 * 6)(held[0] & lower, held[1] & lower, 0, held[3] & upper, held[4] & upper, 0)
+    syscall("capset", ctypes.addressof(header), ctypes.addressof(kept))
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
 
 

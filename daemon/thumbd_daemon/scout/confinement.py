@@ -1,21 +1,23 @@
 """A scout's cage: it may read whatever its user may, but write only where thumbnails are kept, and start nothing.
 
 It decodes nothing, so what it is kept from is listed here instead of what it may. Landlock knows a folder by what it
-is, not by its name: one that is deleted and made anew is another, and only another scout may write there.
+is, not by its name: one that is deleted and made anew is another, and only another scout may write there. The list
+holds where a kernel's Landlock is too old to deny as much.
 """
 
-import contextlib
 import errno
+import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator
+import termios
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from ..cache import Places
+from ..cache import SHARED_FLAVORS, Places
 from ..cage import landlock, seccomp
 from ..cage.bpf import ALLOW, Rule, When
 from ..cage.bpf import errno as fails_with
-from ..cage.kernel import PR_SET_NO_NEW_PRIVS, prctl
+from ..cage.kernel import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_SET_NO_NEW_PRIVS, drop_capabilities, prctl
 from ..cage.landlock import Access
 from ..cage.parts import Lack, Part
 
@@ -27,16 +29,35 @@ _FORBIDDEN: Final = (
     *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4"),
     *("execve", "execveat", "fork", "vfork", "kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"),
     *("pidfd_send_signal", "pidfd_getfd", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise"),
+    *("setpriority", "ioprio_set", "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"),
+    *("migrate_pages", "move_pages"),
+    *("shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl", "msgget", "msgsnd", "msgrcv", "msgctl"),
+    *("mq_open", "mq_unlink"),
     *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
     *("utime", "utimes", "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "setxattrat"),
-    *("removexattr", "lremovexattr", "fremovexattr", "removexattrat"),
-    *("mount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsmount", "fsconfig", "fspick"),
-    *("mount_setattr", "chroot", "unshare", "setns", "open_by_handle_at", "acct", "swapon", "kexec_load"),
-    *("bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register"),
-    *("keyctl", "add_key", "request_key", "personality"),
+    *("removexattr", "lremovexattr", "fremovexattr", "removexattrat", "file_setattr", "truncate", "flock"),
+    *("mount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr", "fsopen", "fsmount", "fsconfig"),
+    *("fspick", "mount_setattr", "chroot", "unshare", "setns", "open_by_handle_at", "quotactl", "quotactl_fd"),
+    *("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups"),
+    *("capset", "keyctl", "add_key", "request_key", "personality", "bpf", "perf_event_open", "userfaultfd"),
+    *("io_uring_setup", "io_uring_enter", "io_uring_register", "iopl", "ioperm", "syslog", "vhangup", "acct"),
+    *("kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "reboot", "swapon", "swapoff"),
+    *("clock_settime", "clock_adjtime", "settimeofday", "adjtimex", "sethostname", "setdomainname"),
 )
+#: What Python asks of descriptors. Others lock files or lease them, or name a process that is to get a signal.
+_COMMANDS: Final = (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL)
+_TCGETS2: Final = 0x802C542A  # how newer C libraries find out whether it is a terminal
+#: What Python asks of devices and sockets. Others change a file's attributes, or type into a terminal.
+_DEVICE_COMMANDS: Final = (termios.TCGETS, _TCGETS2, termios.FIONBIO, termios.FIOCLEX, termios.FIONCLEX)
 _Prospects = tuple[bytes, bool, bool, bool]
-_WRITING: Final = landlock.CHANGING | Access.EXECUTE
+_DENIED: Final = landlock.CHANGING | Access.EXECUTE
+#: What publishing takes, below its places. Without the right to make links none can be renamed either, and without the
+#: rights to remove a folder and to refer from one to another none can be moved: what a link's name says, its user said.
+_WRITING: Final = Access.WRITE_FILE | Access.REMOVE_FILE | Access.MAKE_REG | Access.MAKE_DIR
+#: Folders of the thumbnails' place that a user may have put elsewhere by a link.
+_FLAVORS: Final = tuple(name.encode() for name in sorted(SHARED_FLAVORS | {"fail"}))
+#: As root it would have all of them.
+_CAPABILITIES: Final = CAP_DAC_OVERRIDE | CAP_DAC_READ_SEARCH
 
 
 #: The places of a scout that writes nothing.
@@ -51,6 +72,7 @@ class Confinement:
     """The cage of a scout that writes below `places`; one without these writes nowhere."""
 
     def __init__(self, places: Places = NOWHERE) -> None:
+        self._thumbnails = places.thumbnails
         self._roots = [place for place in (places.thumbnails, places.previews, places.volatile) if place]
         self._troubles: dict[bytes, tuple[OSError, _Prospects]] = {}
         self._seen: dict[bytes, tuple[int, int] | None] | None = None
@@ -92,13 +114,21 @@ class Confinement:
             except OSError as error:
                 self._troubles[root] = error, _prospects(root)
         seen = self._look()
-        landlock.restrict(_WRITING, [(folder, _WRITING) for folder, found in seen.items() if found is not None])
+        landlock.restrict(_DENIED, [(folder, _WRITING) for folder, found in seen.items() if found is not None])
         self._seen = seen
 
     def _look(self) -> dict[bytes, tuple[int, int] | None]:
         """Which folders they are now. The kernel keeps those that a rule names from being forgotten, so no other can
         have their numbers."""
-        return {folder: _identity(folder) for root in self._roots for folder in (root, *_links_in(root))}
+        return {folder: _identity(folder) for folder in (*self._roots, *self._links())}
+
+    def _links(self) -> list[bytes]:
+        """Folders of a flavor that their user has put elsewhere: a rule for the folder they are in does not hold there.
+        No scout can make such a link, else it could send the next one anywhere."""
+        if not self._thumbnails:
+            return []
+        flavors = [os.path.join(self._thumbnails, name) for name in _FLAVORS]
+        return [flavor for flavor in flavors if os.path.islink(flavor)]
 
 
 #: For a scout that is not locked in.
@@ -113,12 +143,27 @@ def rules(pid: int) -> list[Rule]:
         Rule("clone3", _ABSENT),
         Rule("tgkill", ALLOW, (When(0, pid),), _REFUSED),  # abort(3) is a signal to oneself
         Rule("prlimit64", ALLOW, (When(0, 0),), _REFUSED),  # a limit set for the daemon would end it like a signal
+        # A file that is opened to be read can be cut to nothing by that, which Landlock denies only since Linux 6.2.
+        Rule("open", _REFUSED, (When(1, os.O_TRUNC, os.O_TRUNC),), ALLOW),
+        Rule("openat", _REFUSED, (When(2, os.O_TRUNC, os.O_TRUNC),), ALLOW),
+        Rule("openat2", _ABSENT),  # its flags can't be seen
+        # A terminal that is made to signal what is typed tells all that read from it.
+        Rule("fcntl", ALLOW, (When(1, fcntl.F_SETFL), When(2, 0, os.O_ASYNC)), None),
+        *_only("fcntl", _COMMANDS),
+        *_only("ioctl", _DEVICE_COMMANDS),
     ]
 
 
+def _only(name: str, commands: Iterable[int]) -> Iterator[Rule]:
+    """Of a call whose second argument is a command, these alone."""
+    yield from (Rule(name, ALLOW, (When(1, command),), None) for command in commands)
+    yield Rule(name, _REFUSED)
+
+
 def _gain_nothing() -> None:
-    """No privileges beyond those of its user, which it keeps: it reads what its user may read."""
+    """No privileges beyond those of its user, and of root's only what opens files: it reads what its user may read."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
+    drop_capabilities(keep=_CAPABILITIES)
 
 
 def _in_words(error: OSError) -> str:
@@ -131,12 +176,6 @@ def _identity(folder: bytes) -> tuple[int, int] | None:
     except OSError:
         return None
     return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
-
-
-def _links_in(root: bytes) -> Iterator[bytes]:
-    """Folders of a flavor that somebody has put elsewhere: a rule for `root` does not hold there."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(root) as entries:
-        yield from (entry.path for entry in entries if entry.is_symlink())
 
 
 def make_folder(folder: bytes) -> None:
