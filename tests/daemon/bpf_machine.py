@@ -88,6 +88,7 @@ def by_the_rules(architecture: Architecture, rules: Iterable[Rule], default: int
         if architecture.numbers.get(rule.name) == number:
             halves = [(arguments[when.argument] >> (32 if when.upper else 0)) & WORD for when in rule.when]
             held = all(half & when.mask == when.value for half, when in zip(halves, rule.when, strict=True))
-            if held or rule.other is not None:
-                return rule.action if held else rule.other
+            verdict = rule.action if held else rule.other
+            if verdict is not None:
+                return verdict
     return default
