@@ -29,7 +29,6 @@ _BELOW = """
 import stat
 os.mkdir(places.thumbnails + b"/folder")
 os.chdir(places.thumbnails)
-there = os.listdir(".")
 os.close(os.open("file", os.O_WRONLY | os.O_CREAT | os.O_EXCL))
 tell({
     "link": outcome(os.symlink, "/", "zz"),

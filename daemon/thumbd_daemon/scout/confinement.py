@@ -1,8 +1,8 @@
 """A scout's cage: it may read whatever its user may, but write only where thumbnails are kept, and start nothing.
 
 It decodes nothing, so what it is kept from is listed here instead of what it may. Landlock knows a folder by what it
-is, not by its name: one that is deleted and made anew is another, and only another scout may write there. The list
-holds where a kernel's Landlock is too old to deny as much.
+is, not by its name: one that is deleted and made anew is another, and only another scout may write there. What an
+older kernel's Landlock can't deny is in the list as well.
 """
 
 import errno
@@ -51,8 +51,8 @@ _TCGETS2: Final = 0x802C542A  # how newer C libraries find out whether it is a t
 _DEVICE_COMMANDS: Final = (termios.TCGETS, _TCGETS2, termios.FIONBIO, termios.FIOCLEX, termios.FIONCLEX)
 _Prospects = tuple[bytes, bool, bool, bool]
 _DENIED: Final = landlock.CHANGING | Access.EXECUTE
-#: What publishing takes, below its places. Without the right to make links none can be renamed either, and without the
-#: rights to remove a folder and to refer from one to another none can be moved: what a link's name says, its user said.
+#: What publishing needs below its places. Without MAKE_SYM no link can be renamed either, without REFER nothing moves to
+#: another folder, without REMOVE_DIR no folder gets another name: a link is where, and as it was, its user made it.
 _WRITING: Final = Access.WRITE_FILE | Access.REMOVE_FILE | Access.MAKE_REG | Access.MAKE_DIR
 #: Folders of the thumbnails' place that a user may have put elsewhere by a link.
 _FLAVORS: Final = tuple(name.encode() for name in sorted(SHARED_FLAVORS | {"fail"}))
@@ -147,7 +147,7 @@ def rules(pid: int) -> list[Rule]:
         Rule("open", _REFUSED, (When(1, os.O_TRUNC, os.O_TRUNC),), ALLOW),
         Rule("openat", _REFUSED, (When(2, os.O_TRUNC, os.O_TRUNC),), ALLOW),
         Rule("openat2", _ABSENT),  # its flags can't be seen
-        # A terminal that is made to signal what is typed tells all that read from it.
+        # With O_ASYNC a terminal sends a signal to whatever runs in its foreground.
         Rule("fcntl", ALLOW, (When(1, fcntl.F_SETFL), When(2, 0, os.O_ASYNC)), None),
         *_only("fcntl", _COMMANDS),
         *_only("ioctl", _DEVICE_COMMANDS),
