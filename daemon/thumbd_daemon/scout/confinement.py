@@ -51,8 +51,8 @@ _TCGETS2: Final = 0x802C542A  # how newer C libraries find out whether it is a t
 _DEVICE_COMMANDS: Final = (termios.TCGETS, _TCGETS2, termios.FIONBIO, termios.FIOCLEX, termios.FIONCLEX)
 _Prospects = tuple[bytes, bool, bool, bool]
 _DENIED: Final = landlock.CHANGING | Access.EXECUTE
-#: What publishing needs below its places. Without MAKE_SYM no link can be renamed either, without REFER nothing moves to
-#: another folder, without REMOVE_DIR no folder gets another name: a link is where, and as it was, its user made it.
+#: What publishing needs below its places. Without MAKE_SYM no link can be renamed either, without REFER nothing moves
+#: to another folder, without REMOVE_DIR no folder gets another name: a link is where its user made it.
 _WRITING: Final = Access.WRITE_FILE | Access.REMOVE_FILE | Access.MAKE_REG | Access.MAKE_DIR
 #: Folders of the thumbnails' place that a user may have put elsewhere by a link.
 _FLAVORS: Final = tuple(name.encode() for name in sorted(SHARED_FLAVORS | {"fail"}))
