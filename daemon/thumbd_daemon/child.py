@@ -3,12 +3,17 @@
 Used by ``scout``, ``renderer`` and ``sentinel``; the daemon's side is ``worker_handle``.
 """
 
+import fcntl
 import os
 import signal
 import socket
 import sys
+from typing import Final
 
 from .cage.kernel import PR_SET_PDEATHSIG, prctl
+
+#: The first descriptor that is none of the standard ones.
+_FIRST: Final = 3
 
 
 def control_socket(parent_pid: int, fd: int) -> socket.socket:
@@ -16,7 +21,15 @@ def control_socket(parent_pid: int, fd: int) -> socket.socket:
     die_with(parent_pid)
     # The daemon decides when a child ends; a Ctrl+C in its terminal is not for us (we have a session of our own).
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return socket.socket(fileno=fd)
+    return socket.socket(fileno=low(fd))
+
+
+def low(fd: int) -> int:
+    """What was handed over as `fd`, under the lowest number that is free; `fd` itself is closed. A daemon with many
+    connections hands over high numbers, and select(2) takes none from 1024 on."""
+    lowest = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST)
+    os.close(fd)
+    return lowest
 
 
 def die_with(parent_pid: int) -> None:

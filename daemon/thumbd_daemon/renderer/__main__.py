@@ -18,7 +18,7 @@ import msgspec
 from .. import channel, heap, records
 from ..cage.parts import SWITCHED_OFF, Lack, breaches, in_words
 from ..channel import Channel
-from ..child import control_socket
+from ..child import control_socket, low
 from ..records import GivenBack, Header, NotRendered, Pong, Ready, Rendered, Source, Terms
 from . import source
 from .guards import Limits
@@ -158,7 +158,7 @@ def main() -> None:
     control = Channel(control_socket(parent_pid, control_fd), records.ToRenderer)
     slot = mmap.mmap(slot_fd, 0)
     os.close(slot_fd)
-    intake = Channel(socket.socket(fileno=intake_fd), Source)
+    intake = Channel(socket.socket(fileno=low(intake_fd)), Source)
     lacks = prepare(terms, parent_pid)
     # Closed by hand: Python asks a socket that it has to close by itself for its name, which the cage denies.
     with control.sock, intake.sock:
