@@ -3,8 +3,6 @@
 import os
 import platform
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ from PIL import Image
 
 from locked_room.intruder.attacks import CALLS, NAMES
 from locked_room.intruder.lies import LIES
+from locked_room.stand_ins import instead_of_real_ones
 from thumbd_home import Home, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-HERE = Path(__file__).parent
 GOOD = 12
 #: What a renderer that is not locked in can do, without harm to this test.
 _POSSIBLE = (
@@ -26,13 +24,6 @@ _POSSIBLE = (
     *("socket inet", "socket unix", "socketpair", "fork", "posix_spawn", "kill the parent", "a lazy import"),
     *("fchmod on the source", "utimensat on the source", "memfd_create", "pipe", "mmap to run", "prctl DUMPABLE"),
 )
-
-
-def instead_of_real_ones(home: Home, folder: str) -> None:
-    """Have the children of `home` begin with the ``sitecustomize.py`` of `folder`."""
-    paths = [str(HERE / folder), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
-    home.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    home.environ["PYTHON_TEST_HOME"] = str(home.root)  # renderers are not told of any other variable
 
 
 class Taken:
@@ -58,16 +49,6 @@ class Taken:
         assert set(told) == {path.name for path in self.home.pictures.iterdir()}
         assert [told[f"good{n}.jpg"]["state"] for n in range(GOOD)] == ["ready"] * GOOD
         return told
-
-
-@pytest.fixture(scope="session")
-def sandbox() -> str:
-    """How well renderers can be locked in on this machine; skips where there is nothing to be proved."""
-    command = [sys.executable, "-m", "thumbd_daemon", "--check-sandbox"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"renderers can't be locked in here: {done.stdout or done.stderr}")
-    return done.stdout.strip()
 
 
 @pytest.fixture
