@@ -1,5 +1,6 @@
 """``thumbctl doctor``: what this machine has and lacks, each finding with what to do about it."""
 
+import errno
 import importlib.metadata
 import os
 import platform
@@ -7,13 +8,26 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from thumbd_protocol.endpoints import EndpointError, candidates, ensure_private, runtime_dir
+from thumbd_protocol.replies import Health
+from thumbd_protocol.requests import HealthRequest
 
 from .autostart import accepts, log_path
+from .connection import Connection
+from .events import NoDaemon, NotDone
 from .qtprobe import install_line, missing_packages, try_window
+from .session import new_id
 
 _LIBRARIES = ("Pillow", "pyzmq", "msgpack", "msgspec", "psutil", "isal", "PyQt6")
+#: A daemon that takes longer to tell how it is counts as one that does not answer, in seconds.
+_PATIENCE_S: Final = 5.0
+#: What the daemon says of a part that somebody keeps from it.
+_DENIED: Final = (
+    *(os.strerror(errno.EPERM), os.strerror(errno.ENOSYS)),
+    *("the kernel has no Landlock", "does not let programs make user namespaces"),
+)
 
 
 @dataclass(frozen=True)
@@ -58,17 +72,36 @@ def _qt() -> list[Finding]:
 
 
 def _sandbox() -> Finding:
-    """The daemon's own trial of it, as a process."""
+    """What the daemon that runs tells of its own; where none answers, a trial of it as a process."""
+    told = _told_by_daemon()
+    if told is not None:
+        return _sandbox_is(told, "the daemon's renderers: ")
     command = [sys.executable, "-m", "thumbd_daemon", "--check-sandbox"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding("sandbox", f"can't be tried: {error}", False)
     said = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    text = said[-1] if said else f"can't be tried: status {done.returncode}"
-    if text == "full":
-        return Finding("sandbox", "full: a picture that takes its renderer over can do nothing", True)
-    return Finding("sandbox", f"{text}; in a container, allow it these system calls", False)
+    return _sandbox_is(said[-1] if said else f"can't be tried: status {done.returncode}")
+
+
+def _told_by_daemon() -> str | None:
+    """The state of its sandbox and why it is no better; None where no daemon answers."""
+    try:
+        with Connection("thumbctl", autostart=False) as connection:
+            health = connection.ask(HealthRequest(id=new_id()), _PATIENCE_S)
+    except (NoDaemon, NotDone, TimeoutError):
+        return None
+    assert isinstance(health, Health)
+    return ": ".join(filter(None, (health.sandbox.get("state", "?"), health.sandbox.get("reason"))))
+
+
+def _sandbox_is(said: str, whose: str = "") -> Finding:
+    """What is said of a sandbox, with what to do about it."""
+    if said == "full":
+        return Finding("sandbox", f"{whose}full: renderers can open, send and start nothing", True)
+    remedy = "; in a container, allow it these system calls" if any(words in said for words in _DENIED) else ""
+    return Finding("sandbox", f"{whose}{said}{remedy}", False)
 
 
 def _runtime() -> Finding:
