@@ -1,19 +1,26 @@
 """Pictures that are far more work than they look: each ends by itself, and nobody near it notices."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
 from bomb_jpegs import HONEST
 from bombs import BOMBS, fallen, peak, renderers, write
+from lone_renderer import LoneRenderer, settings
+from thumbd_daemon.settings import Sandbox
 from thumbd_home import Home
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 #: What a renderer may have, in bytes: ``settings.renderer_memory``.
 LIMIT = 1536 << 20
+#: What a file may take of a processor, in seconds: nearly twice what the worst of them takes here. Time by the clock would tell of the
+#: machine's other work as well.
+MOST_CPU_S = 10.0
 #: How a file may fail that its renderer itself has refused; not `timeout`, `crashed` or `quarantined`.
 REFUSED = {"too_big", "decode_error", "unsupported", "memory"}
 #: Those that are pictures all the same, and small enough to be made.
@@ -64,6 +71,26 @@ def test_each_bomb_ends_by_itself_and_its_neighbours_are_made(well: Home) -> Non
     health = well.ctl("health", "--json").object
     assert (health["verdict"], health["quarantined"], health["crash_loop"]) == ("ok", 0, False)
     assert not [failure for failure in health["failures"] if failure["kind"] == "renderer"]
+
+
+def processor_s(pid: int) -> float:
+    """Seconds that a process has had of a processor."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def test_no_bomb_keeps_a_processor_busy_for_long(tmp_path: Path) -> None:
+    took: dict[str, float] = {}
+    renderer = LoneRenderer(settings(Sandbox.AUTO))
+    try:
+        for path in write(tmp_path, BOMBS):
+            before = processor_s(renderer.pid)
+            outcome = renderer.render(os.fsencode(path), 256, 90.0)
+            assert not outcome.died, f"{path.name}: {outcome}"
+            took[path.name] = processor_s(renderer.pid) - before
+    finally:
+        renderer.close()
+    assert {name: seconds for name, seconds in took.items() if seconds > MOST_CPU_S} == {}
 
 
 def test_what_is_refused_for_its_size_is_remembered(well: Home) -> None:
