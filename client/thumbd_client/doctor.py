@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from thumbd_protocol.endpoints import EndpointError, candidates, ensure_private, runtime_dir
 from thumbd_protocol.replies import Health
@@ -72,31 +72,38 @@ def _qt() -> list[Finding]:
 
 
 def _sandbox() -> Finding:
-    """What the daemon that runs tells of its own; where none answers, a trial of it as a process."""
-    told = _told_by_daemon()
-    if told is not None:
-        return _sandbox_is(told, "the daemon's renderers: ")
+    """What the daemon that runs tells of its renderers; where it can't, or none answers, a trial of it as a process."""
+    health = _health()
+    if health is not None and any(_at_work(worker) for worker in health.workers):
+        told = (health.sandbox.get("state", "?"), health.sandbox.get("reason"))
+        return _sandbox_is(": ".join(filter(None, told)), "the daemon's renderers: ")
+    whose = "" if health is None else "the daemon has no renderer yet; a trial: "
     command = [sys.executable, "-m", "thumbd_daemon", "--check-sandbox"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding("sandbox", f"can't be tried: {error}", False)
     said = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    return _sandbox_is(said[-1] if said else f"can't be tried: status {done.returncode}")
+    return _sandbox_is(said[-1] if said else f"can't be tried: status {done.returncode}", whose)
 
 
-def _told_by_daemon() -> str | None:
-    """The state of its sandbox and why it is no better; None where no daemon answers."""
+def _at_work(worker: dict[str, Any]) -> bool:
+    """Whether it is a renderer that has told how well it is locked in."""
+    return worker["kind"] == "renderer" and worker["state"] not in ("starting", "backoff")
+
+
+def _health() -> Health | None:
+    """How the daemon is; None where none answers."""
     try:
         with Connection("thumbctl", autostart=False) as connection:
             health = connection.ask(HealthRequest(id=new_id()), _PATIENCE_S)
     except (NoDaemon, NotDone, TimeoutError):
         return None
     assert isinstance(health, Health)
-    return ": ".join(filter(None, (health.sandbox.get("state", "?"), health.sandbox.get("reason"))))
+    return health
 
 
-def _sandbox_is(said: str, whose: str = "") -> Finding:
+def _sandbox_is(said: str, whose: str) -> Finding:
     """What is said of a sandbox, with what to do about it."""
     if said == "full":
         return Finding("sandbox", f"{whose}full: renderers can open, send and start nothing", True)

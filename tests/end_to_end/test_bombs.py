@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 #: What a renderer may have, in bytes: ``settings.renderer_memory``.
 LIMIT = 1536 << 20
-#: What a file may take of a processor, in seconds: nearly twice what the worst of them takes here. Time by the clock would tell of the
-#: machine's other work as well.
+#: What a file may take of a processor, in seconds: twice what the worst of them takes, or nearly. Time by the clock would
+#: tell of the machine's other work as well.
 MOST_CPU_S = 10.0
 #: How a file may fail that its renderer itself has refused; not `timeout`, `crashed` or `quarantined`.
 REFUSED = {"too_big", "decode_error", "unsupported", "memory"}

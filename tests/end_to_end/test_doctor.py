@@ -1,19 +1,16 @@
 """What ``thumbctl doctor`` says of the sandbox: the running daemon's own word, or a trial's."""
 
-import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from thumbd_home import Home
+from locked_room.stand_ins import instead_of_real_ones
+from thumbd_home import Home, wait_for
 
 pytestmark = pytest.mark.e2e
-
-LACKING = Path(__file__).parents[1] / "locked_room" / "lacking"
 
 
 def sandbox(home: Home) -> str:
@@ -38,11 +35,16 @@ def test_a_daemon_that_does_without_the_sandbox_is_asked_before_the_machine_is_p
     )
 
 
-def test_the_daemon_and_the_trial_say_the_same_of_a_machine_that_has_all_it_takes(home: Home) -> None:
+@pytest.fixture
+def full() -> None:
+    """Skips where renderers can't be locked in wholly."""
     check = [sys.executable, "-m", "thumbd_daemon", "--check-sandbox"]
     done = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
     if done.stdout.strip() != "full":
         pytest.skip(f"renderers are not wholly locked in here: {done.stdout or done.stderr}")
+
+
+def test_the_daemon_and_the_trial_say_the_same_of_a_machine_that_has_all_it_takes(home: Home, full: None) -> None:
     assert sandbox(home) == "full: renderers can open, send and start nothing"
     home.daemon()
     render_one(home)
@@ -51,7 +53,7 @@ def test_the_daemon_and_the_trial_say_the_same_of_a_machine_that_has_all_it_take
 
 @pytest.mark.parametrize("runs", [True, False], ids=["with a daemon", "without one"])
 def test_where_the_kernel_is_kept_from_it_the_remedy_is_told(home: Home, runs: bool) -> None:
-    home.environ["PYTHONPATH"] = os.pathsep.join((str(LACKING), os.environ.get("PYTHONPATH", "")))
+    instead_of_real_ones(home, "lacking")
     if runs:
         home.daemon()
         render_one(home)
@@ -59,6 +61,13 @@ def test_where_the_kernel_is_kept_from_it_the_remedy_is_told(home: Home, runs: b
     assert found.startswith("the daemon's renderers: off" if runs else "off")
     assert "seccomp" in found
     assert found.endswith("; in a container, allow it these system calls")
+
+
+def test_of_a_daemon_whose_renderers_do_not_start_a_trial_tells(home: Home, full: None) -> None:
+    instead_of_real_ones(home, "untried")
+    home.daemon("--require-sandbox")
+    wait_for(lambda: home.ctl("health", "--json").object["crash_loop"], "a crash loop")
+    assert sandbox(home).startswith("the daemon has no renderer yet; a trial: full")
 
 
 def test_a_daemon_that_stands_still_is_not_waited_for(home: Home) -> None:
