@@ -93,6 +93,8 @@ def try_window(timeout_s: float = 20.0) -> str | None:
         )
     except subprocess.TimeoutExpired:
         return f"Qt did not start within {timeout_s:.0f} s: the display does not answer"
+    except OSError as error:
+        return f"it can't be tried: {sys.executable}: {error.strerror}"
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         return f"Qt can't open the display: {said[0].strip() if said else f'status {done.returncode}'}"

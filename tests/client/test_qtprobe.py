@@ -1,11 +1,12 @@
 """Can a window be opened here? Asked of an environment, not of a display."""
 
 import importlib.util
+import sys
 
 import pytest
 
 from thumbd_client import qtprobe
-from thumbd_client.qtprobe import install_line, missing_packages, why_no_window
+from thumbd_client.qtprobe import install_line, missing_packages, try_window, why_no_window
 
 NO_DISPLAY = [{}, {"QT_QPA_PLATFORM": "xcb", "WAYLAND_DISPLAY": "wayland-0"}, {"DISPLAY": "", "WAYLAND_DISPLAY": ""}]
 
@@ -66,3 +67,10 @@ def test_missing_libraries_are_told_as_the_command_that_gets_them(monkeypatch: p
     why = why_no_window({"DISPLAY": ":0"})
     assert why is not None
     assert why.endswith(install_line(["libgl1", "libxcb-cursor0"]))
+
+
+@pytest.mark.usefixtures("complete")
+def test_a_python_that_may_not_be_started_is_a_reason_and_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert try_window() == "it can't be tried: /nowhere/python: No such file or directory"
