@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 from .passes import TooMuch
 
 #: Pixels where a decoder is slow for its nature, or written in Python: as many as take it three seconds.
-MAX_PIXELS_BY_FORMAT: Final = {"JPEG2000": 50_000_000, "XPM": 4_000_000}
+MAX_PIXELS_BY_FORMAT: Final = {"JPEG2000": 40_000_000, "XPM": 4_000_000}
 MAX_PIXELS_BY_DECODER: Final = {"bmp_rle": 12_000_000, "fits_gzip": 8_000_000}
 MAX_PIXELS_IN_PYTHON: Final = 100_000_000
 #: Strips or tiles of one picture: each has a decoder of its own.

@@ -5,7 +5,9 @@ import os
 import sys
 from typing import Any
 
-if "thumbd_daemon.renderer" in sys.orig_argv and not os.path.exists(os.path.join(os.environ["HOME"], "mended")):
+if "thumbd_daemon.renderer" in sys.orig_argv and not os.path.exists(
+    os.path.join(os.environ["PYTHON_TEST_HOME"], "mended")
+):
     from thumbd_daemon.renderer import recipe
 
     fit = recipe.fit
