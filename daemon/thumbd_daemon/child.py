@@ -13,6 +13,7 @@ from typing import Final
 from .cage.kernel import PR_SET_PDEATHSIG, prctl
 
 #: The first descriptor that is none of the standard ones.
+_FD_SETSIZE: Final = 1024
 _FIRST: Final = 3
 
 
@@ -25,8 +26,10 @@ def control_socket(parent_pid: int, fd: int) -> socket.socket:
 
 
 def low(fd: int) -> int:
-    """What was handed over as `fd`, under the lowest number that is free; `fd` itself is closed. A daemon with many
-    connections hands over high numbers, and select(2) takes none from 1024 on."""
+    """What was handed over as `fd`, under a number that select(2) takes; `fd` itself is closed if that is another. A
+    daemon with many connections hands over high ones."""
+    if fd < _FD_SETSIZE:
+        return fd
     lowest = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST)
     os.close(fd)
     return lowest
