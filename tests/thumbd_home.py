@@ -88,6 +88,8 @@ class Home:
             "XDG_CACHE_HOME": str(self.cache),
             "XDG_STATE_HOME": str(self.state),
             "XDG_CONFIG_HOME": str(self.root / "config"),
+            # Renderers are told of no other variable than Python's and the loader's.
+            "PYTHON_TEST_HOME": str(self.root),
         }
         self.environ.pop("THUMBD_ENDPOINT", None)
         self._as_user: list[str] = []
@@ -170,7 +172,7 @@ class Home:
 
     def processes(self) -> list[tuple[int, list[str]]]:
         """Every process that has this home in its environment: (pid, command line)."""
-        mark = f"XDG_RUNTIME_DIR={self.runtime}".encode()
+        mark = f"PYTHON_TEST_HOME={self.root}".encode()
         found: list[tuple[int, list[str]]] = []
         for process in psutil.process_iter():
             try:

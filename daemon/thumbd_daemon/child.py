@@ -12,8 +12,9 @@ from typing import Final
 
 from .cage.kernel import PR_SET_PDEATHSIG, prctl
 
-#: The first descriptor that is none of the standard ones.
+#: What select(2) takes has lower numbers.
 _FD_SETSIZE: Final = 1024
+#: The first descriptor that is none of the standard ones.
 _FIRST: Final = 3
 
 

@@ -12,4 +12,3 @@ def instead_of_real_ones(home: Home, folder: str) -> None:
     """Have the children of `home` begin with the ``sitecustomize.py`` of `folder`."""
     paths = [str(_HERE / folder), str(_HERE.parent), os.environ.get("PYTHONPATH", "")]
     home.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    home.environ["PYTHON_TEST_HOME"] = str(home.root)  # renderers are not told of any other variable
