@@ -147,12 +147,12 @@ def test_a_renderer_that_cannot_start_is_told_with_its_last_words(home: Home) ->
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if 'thumbd_daemon.renderer' in sys.orig_argv and os.path.exists(os.environ['BREAK']):\n"
+        "if 'thumbd_daemon.renderer' in sys.orig_argv and os.path.exists(os.environ['PYTHON_TEST_BREAK']):\n"
         "    sys.exit('a library of the decoder is missing')\n"
     )
     mark = home.root / "break"
     mark.touch()
-    home.environ |= {"BREAK": str(mark)}
+    home.environ |= {"PYTHON_TEST_BREAK": str(mark)}
     home.environ["PYTHONPATH"] = os.pathsep.join([str(broken), *(path for path in sys.path if path)])
     paint(home, 5)
     home.daemon()

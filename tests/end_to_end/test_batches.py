@@ -250,7 +250,7 @@ def test_an_unfinished_durable_batch_keeps_a_daemon_that_would_leave(home: Home)
 
 
 def test_who_comes_while_a_daemon_leaves_is_served_by_the_next_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+    for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "PYTHON_TEST_HOME"):
         monkeypatch.setenv(name, home.environ[name])
     monkeypatch.delenv("THUMBD_ENDPOINT", raising=False)
     paint(home, 200)

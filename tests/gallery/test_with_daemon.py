@@ -29,7 +29,7 @@ SLOW = 30_000  # ms
 def runtime(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """The home's folders are this process' own: the window starts its daemon there."""
     for name, value in home.environ.items():
-        if name.startswith("XDG_"):
+        if name.startswith(("XDG_", "PYTHON_TEST_")):
             monkeypatch.setenv(name, value)
     monkeypatch.delenv("THUMBD_ENDPOINT", raising=False)
     return home
