@@ -6,25 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from thumbd_daemon.cage import landlock
-
 from .alone import run_alone, told
 from .caged import ENTER, ENTERED
 
-
-@pytest.fixture(autouse=True)
-def _landlock() -> None:
-    try:
-        landlock.version()
-    except OSError as error:
-        pytest.skip(f"no Landlock here: {landlock.in_words(error)}")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    (tmp_path / "file").write_text("content")
-    return tmp_path
-
+pytestmark = pytest.mark.usefixtures("landlock_here")
 
 _ATTEMPTS = """
 import resource
